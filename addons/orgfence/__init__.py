@@ -1,0 +1,1 @@
+"""Stops API calls that carry a token of the wrong org."""

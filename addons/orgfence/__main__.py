@@ -1,0 +1,5 @@
+"""`python -m orgfence`."""
+
+from orgfence.cli import main
+
+main(prog_name="orgfence")

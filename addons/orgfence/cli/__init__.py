@@ -1,0 +1,33 @@
+"""The command line: one module a command, imported only when that command runs."""
+
+from importlib import import_module
+
+import click
+
+# Name: module and what `--help` says of it. Importing all commands to ask them would cost more than half a second.
+_COMMANDS = {
+    "demo": ("orgfence.cli.demo", "Watch a real proxy allow, block and annotate, on this machine alone."),
+    "run": ("orgfence.cli.run", "Run the guarding proxy."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="orgfence", message="%(prog)s %(version)s")
+def main() -> None:
+    """Stop API calls that carry a token of the wrong org, before they become a puzzling 403."""

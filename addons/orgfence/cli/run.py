@@ -1,0 +1,79 @@
+"""`orgfence run`: the guarding proxy, in the foreground."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from orgfence.addresses import Address
+from orgfence.cli.announce import Announcement, announce
+from orgfence.cli.host_port import HOST_PORT
+from orgfence.core.policy.faults import PolicyError
+from orgfence.core.ruleset import Ruleset
+from orgfence.errors import StartError
+from orgfence.observe.inspection_log import InspectionLog
+from orgfence.observe.log import configure_logging
+from orgfence.observe.metrics import Metrics
+from orgfence.policy_files import STARTER_NAME, read_policy, read_starter
+from orgfence.proxy.listening import Listening
+from orgfence.proxy.reporter import Reporter
+from orgfence.proxy.serve import serve
+from orgfence.proxy.settings import Settings
+
+
+@click.command("run")
+@click.option("--policy", type=click.Path(path_type=Path), help="The policy file; without one the starter observes.")
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    metavar="MODE",
+    help="mitmproxy's modes: regular (default), reverse:URL, …",
+)
+@click.option("--listen", type=HOST_PORT, default="127.0.0.1:8080", show_default=True, help="Port 0 picks a free one.")
+@click.option("--admin", type=HOST_PORT, default="127.0.0.1:9464", show_default=True, help="Metrics and health.")
+@click.option("--observe", is_flag=True, help="Enforce nothing, whatever the policy says: the break-glass.")
+@click.option("--web", is_flag=True, help="With mitmweb's page, which keeps every flow in memory.")
+@click.option("--set", "options", multiple=True, metavar="OPTION=VALUE", help="One of mitmproxy's options.")
+def command(
+    policy: Path | None,
+    modes: tuple[str, ...],
+    listen: Address,
+    admin: Address,
+    observe: bool,
+    web: bool,
+    options: tuple[str, ...],
+) -> None:
+    """Run the guarding proxy until Ctrl-C or SIGTERM."""
+    settings = Settings(modes or ("regular",), listen, admin, options, web)
+    try:
+        ruleset = read_starter() if policy is None else read_policy(policy)
+        name = STARTER_NAME if policy is None else str(policy)
+        asyncio.run(_run(settings, ruleset.observing() if observe else ruleset, name, observe=observe))
+    except PolicyError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except StartError as error:
+        click.echo(f"orgfence: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+async def _run(settings: Settings, ruleset: Ruleset, policy: str, *, observe: bool) -> None:
+    console = sys.stderr.isatty()
+    # What mitmproxy logs while it starts is said again, in one line, by the error that keeps us from starting.
+    output = configure_logging(sys.stderr, console=console, capture_foreign=False)
+    metrics = Metrics()
+    metrics.set_policy(ruleset.generation)
+    metrics.set_observe_override(observe)
+    log = InspectionLog(console=console)
+
+    def is_up(listening: Listening) -> None:
+        output.capture_foreign()
+        announce(Announcement(policy, ruleset, observe, listening))
+
+    try:
+        await serve(settings, ruleset, metrics, Reporter(metrics, log, ruleset), is_up)
+    finally:
+        log.close()
+        output.close()

@@ -1,0 +1,205 @@
+"""The catalogue of reasons: what each one means, how it is answered when blocked, and what mends it.
+
+One table; the documentation and every message that a person sees are made from it.
+"""
+
+from typing import NamedTuple
+
+from orgfence.core.decision import Decision, Reason
+from orgfence.core.orgs import OrgNames
+
+
+class Entry(NamedTuple):
+    """What the catalogue says of one reason."""
+
+    #: A few words, the same for every occurrence (RFC 9457 section 3.1.3).
+    title: str
+    #: What it means, for a reader of the documentation.
+    explanation: str
+    #: Steps that mend it; none for what is no fault.
+    advice: tuple[str, ...] = ()
+    #: The HTTP status of a block. 403 and never 429 or 503, whose Retry-After has SDKs try again ten times; 401 only
+    #: where a fresh token mends it, since API clients answer a 401 by refreshing and trying again.
+    status: int = 403
+
+
+CATALOGUE: dict[Reason, Entry] = {
+    Reason.ORG_GRANTED: Entry("The org is granted", "Every org that the request is about is among the token's."),
+    Reason.TOKEN_ACCEPTED: Entry(
+        "The token is accepted", "The rule names no org; the token is readable, in time and has the scopes."
+    ),
+    Reason.NOT_JUDGED: Entry(
+        "Not judged",
+        "A CORS preflight, which carries no token, or something is missing that the rule's `pass_without` lets pass.",
+    ),
+    Reason.ORG_NOT_GRANTED: Entry(
+        "The token is for another org",
+        "The org that the request is about is not among the orgs that the token was issued for.",
+        (
+            "Use a token that was issued for the org that this request is about.",
+            "If the app has just one token, sign in again and name the org in the authorize request: most issuers "
+            "mint a token for the orgs that were asked for there, and for no others.",
+            "If the token is right, the request names the wrong org: compare the id in it with the token's.",
+        ),
+    ),
+    Reason.ORG_CLAIM_MISSING: Entry(
+        "The token names no org",
+        "The claim in which the issuer names the token's orgs is not in the token.",
+        (
+            "Ask for the org when the token is requested; without it many issuers leave the claim out.",
+            "If this issuer's tokens name orgs elsewhere, correct `claims` of the issuer in the policy.",
+        ),
+    ),
+    Reason.ORG_CLAIM_EMPTY: Entry(
+        "The token is for no org at all",
+        "The claim that names the token's orgs is there and holds none.",
+        ("Sign in again and ask for the org by the parameter that the issuer wants for it.",),
+    ),
+    Reason.ORG_CLAIM_MALFORMED: Entry(
+        "The token's org claim cannot be read",
+        "The claim holds something that is no org id (a boolean, a number with a fraction, null, a nested value), or "
+        "an active org that is more than one.",
+        ("Compare the token's claims with `claims` of its issuer in the policy.",),
+    ),
+    Reason.ORG_ABSENT: Entry(
+        "The request names no org",
+        "None of the places where the rule reads the org gave one, so nothing can be compared.",
+        ("Send the org where the rule reads it, or add `pass_without: [org]` to the rule if it may be missing.",),
+    ),
+    Reason.ORG_AMBIGUOUS: Entry(
+        "It is unclear which org the request is about",
+        "The header that names the org is also named by `Connection`, so that a hop may remove it on its way.",
+        ("Send the org's header without naming it in `Connection`.",),
+    ),
+    Reason.SCOPE_MISSING: Entry(
+        "The token lacks a scope",
+        "The token's scopes do not include all that the rule asks for.",
+        ("Ask for the missing scope when the token is requested, and on each refresh if the issuer drops scopes.",),
+    ),
+    Reason.TOKEN_MALFORMED: Entry(
+        "The token is malformed",
+        "It looks like a JWT but cannot be read as one: a part is no base64url JSON, a name stands twice, a time is "
+        "no number.",
+        ("Look for a truncated or edited token, and get a fresh one.",),
+    ),
+    Reason.ISSUER_UNTRUSTED: Entry(
+        "The token's issuer is not one of the policy's",
+        "No issuer of the policy has the `iss` that the token carries, or the rule wants another one.",
+        (
+            "Use a token of the issuer that this API trusts: a token of another environment is a common mix-up.",
+            "If the issuer is right, add it under `issuers` with exactly this `iss`.",
+        ),
+    ),
+    Reason.CREDENTIAL_TOO_LARGE: Entry(
+        "The credential is too large",
+        "The credential is longer than 16 KiB, which common servers refuse as well.",
+        ("Ask the issuer for fewer claims in the token.",),
+    ),
+    Reason.NO_RULE: Entry(
+        "No rule covers this request",
+        "The host is guarded, no rule matches the request, and the policy says `unmatched: block`.",
+        ("Add a rule for this host, method and path, or set `unmatched: observe`.",),
+    ),
+    Reason.TOKEN_EXPIRED: Entry(
+        "The token has expired", "Its `exp` lies in the past.", ("Refresh the token.",), status=401
+    ),
+    Reason.TOKEN_NOT_YET_VALID: Entry(
+        "The token is not valid yet",
+        "Its `nbf` or `iat` lies in the future.",
+        ("Compare this machine's clock with the issuer's.",),
+        status=401,
+    ),
+    Reason.TOKEN_MISSING: Entry(
+        "The request carries no token",
+        "There is no credential where the rule looks for one.",
+        (
+            "Send the token where the rule looks for it, by default `Authorization: Bearer TOKEN`.",
+            "If this operation takes no token, add `pass_without: [token]` to the rule.",
+        ),
+    ),
+    Reason.CREDENTIAL_AMBIGUOUS: Entry(
+        "The request carries more than one credential",
+        "Two credentials stand where the rule looks, and nobody can know which one the server will take.",
+        ("Send exactly one.",),
+        status=400,
+    ),
+    Reason.PATH_AMBIGUOUS: Entry(
+        "The path can be read in more than one way",
+        "Read as some servers read it (decoded twice, dots resolved, a backslash as a slash, …) the path is about "
+        "something that the token is not good for, or it has too many readings to try.",
+        ("Send the path in its plain form.",),
+        status=400,
+    ),
+    Reason.TOKEN_OPAQUE: Entry(
+        "The token cannot be read here",
+        "It is no JWT, so what it was issued for is known to its issuer alone.",
+        ("Use an issuer whose tokens are JWTs, or leave this API out of the policy.",),
+    ),
+    Reason.INTERNAL_ERROR: Entry(
+        "orgfence failed while judging this request",
+        "A fault in orgfence itself; the request was handled as `undetermined` says.",
+        ("Look for `internal_error` in orgfence's log and report it.",),
+        status=502,
+    ),
+}
+
+
+class Explanation(NamedTuple):
+    """One decision in words, for a problem document, a comment or a log line."""
+
+    title: str
+    #: What was found in this case.
+    detail: str
+    advice: tuple[str, ...]
+    status: int
+    requested_orgs: tuple[str, ...]
+    granted_orgs: tuple[str, ...]
+
+
+def explain(decision: Decision, orgs: OrgNames) -> Explanation:
+    """Put a decision into words. Orgs are shown by the policy's names where it has any."""
+    entry = CATALOGUE[decision.reason]
+    requested = tuple(_shown(org, orgs) for org in decision.requested)
+    granted = _granted(decision, orgs)
+    return Explanation(
+        entry.title, _detail(decision, requested, granted), entry.advice, entry.status, requested, granted
+    )
+
+
+def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:
+    if decision.token is None or decision.rule is None or not decision.rule.org:
+        return ()
+    return tuple(sorted(_shown(org, orgs) for org in decision.token.claim_for(decision.rule.coverage).orgs))
+
+
+def _shown(org: bytes, orgs: OrgNames) -> str:
+    # Any bytes may stand in a request; what cannot be read as text is shown escaped.
+    return orgs.name_of(org) or org.decode("utf-8", "backslashreplace")
+
+
+def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...]) -> str:
+    """Say what was found; the catalogue's explanation where there is nothing more to say."""
+    match decision.reason:
+        case Reason.ORG_NOT_GRANTED:
+            about, good_for = " and ".join(map(quoted, requested)), ", ".join(map(quoted, granted))
+            return f"The request is about {about}; the token is good for {good_for}."
+        case Reason.ORG_CLAIM_MISSING | Reason.ORG_CLAIM_EMPTY | Reason.ORG_CLAIM_MALFORMED:
+            about = " and ".join(map(quoted, requested))
+            return f"{CATALOGUE[decision.reason].explanation} The request is about {about}."
+        case Reason.SCOPE_MISSING if decision.rule is not None and decision.token is not None:
+            missing = sorted(scope.decode() for scope in decision.rule.scopes - decision.token.scopes)
+            return f"The token lacks {', '.join(map(quoted, missing))}."
+        case Reason.PATH_AMBIGUOUS if decision.read_as:
+            read_as = decision.read_as.decode("utf-8", "backslashreplace")
+            return f"{CATALOGUE[decision.reason].explanation} It can be read as {quoted(read_as)}."
+        case reason:
+            return CATALOGUE[reason].explanation
+
+
+def quoted(text: str) -> str:
+    """Return a value as messages show it; long ones cut."""
+    return f"`{text}`" if len(text) <= _MAX_SHOWN else f"`{text[:_MAX_SHOWN]}…`"
+
+
+# A UUID has 36 characters; what is longer than this is no id that a person compares by eye.
+_MAX_SHOWN = 100

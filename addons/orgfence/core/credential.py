@@ -1,0 +1,102 @@
+"""Finding the one credential that a request carries where a rule looks for it.
+
+Two of them are refused rather than chosen from: nobody can know which one the API will go by.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from orgfence.core.decision import Reason
+from orgfence.core.request import canonical_name
+from orgfence.core.rule import CredentialPlace, PlaceKind
+from orgfence.core.values import cookie_values, query_values
+
+# nginx and Apache stop near 8 KiB for a header line; double leaves room for fat claims.
+MAX_CREDENTIAL_BYTES = 16 * 1024
+
+type Headers = Mapping[bytes, list[bytes]]
+
+
+def find_credential(headers: Headers, query: bytes, places: tuple[CredentialPlace, ...]) -> bytes | Reason:
+    """Return the credential, or the reason why there is none to judge by.
+
+    `headers` holds, by canonical name, all values of the fields in question, of `cookie` and of `connection`.
+    """
+    found: bytes | None = None
+    for place in places:
+        credential = _credential_at(place, headers, query)
+        if isinstance(credential, Reason):
+            return credential
+        if credential is not None:
+            if found is not None:
+                return Reason.CREDENTIAL_AMBIGUOUS
+            found = credential
+
+    if found is None:
+        return Reason.TOKEN_MISSING
+    if len(found) > MAX_CREDENTIAL_BYTES:
+        return Reason.CREDENTIAL_TOO_LARGE
+    return found
+
+
+def named_by_connection(headers: Headers, name: bytes) -> bool:
+    """Tell whether a `Connection` field names this one, canonically: then nobody knows whether it arrives.
+
+    An intermediary has to remove such a field, and not every one does:
+    https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+    """
+    fields = headers.get(b"connection")
+    if fields is None:
+        return False
+    return any(canonical_name(option.strip()) == name for field in fields for option in field.split(b","))
+
+
+def _credential_at(place: CredentialPlace, headers: Headers, query: bytes) -> bytes | Reason | None:
+    """Return what stands at one place: a credential, `CREDENTIAL_AMBIGUOUS`, or None."""
+    if place.kind is PlaceKind.QUERY:
+        return _only(query_values(query, place.name))
+    if place.kind is PlaceKind.COOKIE:
+        field = b"cookie"
+        credential = _only(cookie_values(headers.get(field, ()), place.name))
+    else:
+        field = place.name
+        credential = _in_field(headers.get(field, ()), place.scheme)
+
+    if credential is not None and named_by_connection(headers, field):
+        return Reason.CREDENTIAL_AMBIGUOUS
+    return credential
+
+
+def _only(values: list[bytes]) -> bytes | Reason | None:
+    """Return the one value that is not empty."""
+    credentials = [value for value in values if value]
+    if len(credentials) > 1:
+        return Reason.CREDENTIAL_AMBIGUOUS
+    return credentials[0] if credentials else None
+
+
+def _in_field(values: Sequence[bytes], scheme: bytes) -> bytes | Reason | None:
+    """Return the credential in a header field, of which there must not be two, whatever they hold."""
+    if not values:
+        return None
+    if len(values) > 1:
+        return Reason.CREDENTIAL_AMBIGUOUS
+    if scheme:
+        return _after_scheme(values[0], scheme)
+    return values[0].strip() or None
+
+
+# https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+#   credentials = "Bearer" 1*SP b64token
+# RFC 9110 section 11.1 makes the scheme case-insensitive; so do we. A folded line reaches us with its CR, LF
+# and tabs, which are as good as a space to whoever unfolds it.
+def _after_scheme(value: bytes, scheme: bytes) -> bytes | Reason | None:
+    """Return what follows the scheme, if it is the one that is looked for."""
+    words = value.split(None, 2)
+    if words and words[0].lower() == scheme:
+        if len(words) > 2:
+            return Reason.CREDENTIAL_AMBIGUOUS
+        return words[1] if len(words) == 2 else None
+    # `Basic AAA, Bearer BBB`: two fields that someone on the way joined, and some servers see the second.
+    if any(item.lower().split(None, 1)[:1] == [scheme] for item in value.split(b",")[1:]):
+        return Reason.CREDENTIAL_AMBIGUOUS
+    return None

@@ -1,0 +1,89 @@
+"""The whole way of a request on one screen: from its rules to what should be done with it.
+
+Pure: the proxy, a capture reader and every other front end call the same function.
+"""
+
+from orgfence.core.decide import decide, failure
+from orgfence.core.decision import (
+    UNAUTHENTICATED,
+    Action,
+    Decision,
+    Enforcement,
+    Inspection,
+    Reason,
+    Verdict,
+)
+from orgfence.core.known import Known
+from orgfence.core.policy.index import HostMatch
+from orgfence.core.request import Request, scan_headers
+from orgfence.core.rule import Rule
+from orgfence.core.ruleset import Fields, Match, Ruleset
+
+UNMATCHED = Inspection((), None, Action.UNMATCHED)
+_NO_RULE = Decision(None, Verdict.MISMATCH, Reason.NO_RULE)
+
+
+def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Inspection:
+    """Take one request from its rules to what should be done with it. `now` is in seconds since the epoch."""
+    fields = scan_headers(request.headers, ruleset.wanted_headers)
+    guarded = ruleset.hosts_of(request, fields)
+    if not guarded:
+        return UNMATCHED
+
+    preflight = request.method == b"OPTIONS" and _is_preflight(fields)
+    matches = ruleset.matching(request, fields, guarded)
+    decisions = _one_a_rule([(match, _judge(fields, match, ruleset, known, now, preflight)) for match in matches])
+    if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(guarded, matches):
+        decisions = (*decisions, _NO_RULE)
+    return Inspection.of(decisions) if decisions else UNMATCHED
+
+
+def _is_preflight(fields: Fields) -> bool:
+    # https://fetch.spec.whatwg.org/#cors-preflight-request: the browser sends no credential with it.
+    return (
+        b"origin" in fields
+        and b"access-control-request-method" in fields
+        and b"authorization" not in fields
+        and b"cookie" not in fields
+    )
+
+
+def _judge(fields: Fields, match: Match, ruleset: Ruleset, known: Known, now: float, preflight: bool) -> Decision:
+    """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows."""
+    try:
+        decision = decide(fields, match, ruleset, known, now, preflight=preflight)
+    except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
+        return failure(match, Reason.INTERNAL_ERROR, error=error)
+    if match.plain or decision.verdict is Verdict.ALLOW or decision.reason in UNAUTHENTICATED:
+        return decision
+    read_as = b"" if match.reading is None else b"/" + b"/".join(match.reading.segments)
+    return decision._replace(verdict=Verdict.MISMATCH, reason=Reason.PATH_AMBIGUOUS, read_as=read_as)
+
+
+def _one_a_rule(judged: list[tuple[Match, Decision]]) -> tuple[Decision, ...]:
+    """Keep one decision for each rule: that of the plain reading, unless another match is enforced more strictly."""
+    if len(judged) == 1:
+        return (judged[0][1],)
+    kept: dict[Rule, Decision] = {}
+    for match, decision in judged:
+        rule = match.route.rule
+        before = kept.get(rule)
+        if before is None or _outweighs(decision, before, plain=match.plain):
+            kept[rule] = decision
+    return tuple(kept.values())
+
+
+def _outweighs(decision: Decision, before: Decision, *, plain: bool) -> bool:
+    if decision.verdict is Verdict.ALLOW:
+        return False
+    if before.verdict is Verdict.ALLOW:
+        return True
+    if plain:
+        return decision.severity < before.severity
+    return decision.enforcement > before.enforcement
+
+
+def _leaves_unmatched(guarded: list[tuple[HostMatch, ...]], matches: list[Match]) -> bool:
+    """Return whether the request names a guarded host under which no rule matched it as it stands."""
+    matched = [match.host for match in matches if match.plain]
+    return not all(any(host in matched for host in hosts) for hosts in guarded)

@@ -1,0 +1,214 @@
+"""Reads YAML without its surprises: a tree of texts, lists and mappings that know where they stand.
+
+Whether `no` or `010` means what it looks like depends on what belongs there, so no scalar is resolved here: it
+keeps its text and whether it was quoted, and the models ask for text or a number. What makes YAML more than a
+notation for a tree (tags, aliases, merge keys, several documents) is refused: a policy is read by people.
+"""
+
+import re
+from typing import Self, cast
+
+import yaml
+
+from orgfence.core.policy.faults import Faults, Place
+from orgfence.core.policy.wording import shown
+from orgfence.core.policy.yaml_syntax import explain
+
+# libyaml is ten times as fast, and its marks are as good.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# A ConfigMap holds 1 MiB, and ten thousand rules take about 3 MiB.
+MAX_BYTES = 8 * 1024 * 1024
+# The deepest place of a policy (a claim of an example's token, say) lies ten levels down.
+MAX_DEPTH = 32
+
+
+class Scalar(str):
+    """A single value as it was written."""
+
+    # Numbers instead of a `Place`: a big policy has some hundred thousand of these, and to the garbage collector
+    # each object more is one more to walk over.
+    __slots__ = ("column", "line", "quoted")
+
+    line: int
+    column: int
+    #: Whether quotes (or a block style) say that it is text and nothing else.
+    quoted: bool
+
+    def __new__(cls, text: str, place: tuple[int, int], *, quoted: bool) -> Self:
+        """Take the text without its quotes."""
+        scalar = super().__new__(cls, text)
+        scalar.line, scalar.column = place
+        scalar.quoted = quoted
+        return scalar
+
+    @property
+    def place(self) -> Place:
+        """Where it begins."""
+        return Place(self.line, self.column)
+
+
+class Sequence(list["Node"]):
+    """A list that knows where it begins."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: Place) -> None:
+        """Begin an empty list."""
+        super().__init__()
+        self.place = place
+
+
+class Mapping(dict[Scalar, "Node"]):
+    """A mapping that knows where it begins."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: Place) -> None:
+        """Begin an empty mapping."""
+        super().__init__()
+        self.place = place
+
+    def key(self, text: str) -> Scalar:
+        """Return a key that it has as it was written."""
+        return next(key for key in self if key == text)
+
+
+type Node = Scalar | Sequence | Mapping
+
+
+def read_yaml(data: bytes, name: str) -> tuple[Mapping, Faults]:
+    """Return a policy's tree, and what is wrong with its YAML so far. `PolicyError` where there is none."""
+    text = _decode(data, name)
+    lines = _BREAK.split(text)
+    faults = Faults(name, lines)
+    _refuse_hidden(lines, faults)
+    builder = _Builder(faults)
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        faults.stop(*explain(error, lines))
+
+    root = builder.root
+    if root is None or root == "":
+        faults.stop(Place(1, 1), "this policy is empty. Begin with `version: 1`")
+    if not isinstance(root, Mapping):
+        faults.stop(root.place, "a policy is keys and values. Begin with `version: 1`")
+    return root, faults
+
+
+class _Builder:
+    """Makes the tree from the parser's events, without recursion, so that no depth can exhaust the stack."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.root: Node | None = None
+        self._faults = faults
+        # The collections that are still open, outermost first, and the key of each that awaits its value.
+        self._open: list[Sequence | Mapping] = []
+        self._keys: list[Node | None] = []
+
+    def take(self, event: yaml.Event) -> None:
+        """Take the parser's next event."""
+        if isinstance(event, yaml.ScalarEvent):
+            scalar = Scalar(event.value, _place_of(event), quoted=not event.implicit[0])
+            self._refuse_extras(event, scalar)
+            self._add(scalar)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            place = Place(*_place_of(event))
+            node = Mapping(place) if isinstance(event, yaml.MappingStartEvent) else Sequence(place)
+            self._refuse_extras(event, node)
+            if len(self._open) == MAX_DEPTH:
+                self._faults.stop(place, f"nested more than {MAX_DEPTH} levels deep. A policy needs ten at most")
+            self._add(node)
+            self._open.append(node)
+            self._keys.append(None)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._open.pop()
+            self._keys.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            alias = Scalar("", _place_of(event), quoted=True)
+            message = f"aliases are not taken. Write out what {shown(f'*{event.anchor}')} stands for, or quote it"
+            self._faults.add(alias.place, message)
+            self._add(alias)
+        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+            place = Place(*_place_of(event))
+            self._faults.stop(place, "a second document begins here. Keep one document in a file")
+
+    def _add(self, node: Node) -> None:
+        """Put a node at the top, into the open list, or as key or value into the open mapping."""
+        if not self._open:
+            self.root = node
+            return
+        parent = self._open[-1]
+        if isinstance(parent, Sequence):
+            parent.append(node)
+            return
+        key = self._keys[-1]
+        if key is None:
+            self._keys[-1] = node
+            return
+        self._keys[-1] = None
+        self._put(parent, key, node)
+
+    def _put(self, mapping: Mapping, key: Node, value: Node) -> None:
+        if not isinstance(key, Scalar):
+            self._faults.add(key.place, "a key must be a single word. Quote it if it begins with `{` or `[`")
+        elif key == "<<" and not key.quoted:
+            self._faults.add(key.place, "merge keys (`<<`) are not taken. Write out what they stand for")
+        elif key in mapping:
+            first = mapping.key(key).line
+            self._faults.add(key.place, f"{shown(key)} is here twice, first on line {first}. Keep one of them")
+        else:
+            mapping[key] = value
+
+    def _refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, node: Node) -> None:
+        if event.tag is not None:
+            tag = shown(event.tag)
+            self._faults.add(node.place, f"tags such as {tag} are not taken. Remove it, and quote what is text")
+        elif event.anchor is not None:
+            anchor = shown(f"&{event.anchor}")
+            self._faults.add(node.place, f"anchors are not taken. Remove {anchor}, and write out each value")
+
+
+def _place_of(event: yaml.Event) -> tuple[int, int]:
+    # Only events that a program makes lack a mark.
+    mark = cast("yaml.Mark", event.start_mark)
+    return mark.line + 1, mark.column + 1
+
+
+def _decode(data: bytes, name: str) -> str:
+    """Return the text, without the byte order mark that some editors put in front of it."""
+    if len(data) > MAX_BYTES:
+        Faults(name, [""]).stop(
+            Place(1, 1), f"this file has {len(data)} bytes, more than the {MAX_BYTES} of any policy"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        start = len(data) - len(data.removeprefix(b"\xef\xbb\xbf"))
+        before = _BREAK.split(data[start : error.start].decode())
+        lines = _BREAK.split(data[start:].decode(errors="replace"))
+        Faults(name, lines).stop(
+            Place(len(before), len(before[-1]) + 1),
+            f"byte {error.start} (`{data[error.start]:#04x}`) is no UTF-8. Save the file as UTF-8",
+        )
+
+
+# The line breaks of YAML 1.1 but for NEL, LS and PS, which no editor counts and which are refused.
+_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+# https://yaml.org/spec/1.2.2/#51-character-set
+#   c-printable leaves out the C0 and C1 controls, DEL and the noncharacters.
+# Besides these: line breaks that only YAML 1.1 sees, and the marks that show text in another order than it has
+# (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters).
+_HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+
+
+def _refuse_hidden(lines: list[str], faults: Faults) -> None:
+    for number, line in enumerate(lines, 1):
+        for found in _HIDDEN.finditer(line):
+            place = Place(number, found.start() + 1)
+            faults.add(place, f"a character that cannot be seen (U+{ord(found[0]):04X}). Remove it")
+    faults.raise_any()

@@ -1,0 +1,139 @@
+"""From the tree of a policy file to its model, with every error worded for the policy's author.
+
+What has a fault (a rule, an issuer, an org, a key at the top) is set aside and the rest is read again, so that the
+checks that follow still find what is wrong elsewhere.
+"""
+
+from collections.abc import Sequence as Steps
+from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from orgfence.core.policy.faults import Faults, Place
+from orgfence.core.policy.model import VERSION, PolicyFile, Section
+from orgfence.core.policy.scalars import FAULT, NOT_YET, NOTHING
+from orgfence.core.policy.strict_yaml import Mapping, Node, Scalar, Sequence
+from orgfence.core.policy.wording import did_you_mean, listed, shown
+
+# What fits into a message as an example.
+_SHORT = 60
+
+#: Where an error is: keys and indices from the top.
+type _Location = Steps[int | str]
+
+
+class Validated(NamedTuple):
+    """A policy as far as its shape is right."""
+
+    policy: PolicyFile
+    #: The parts of which something was set aside: nothing can be said of a name that is missing there.
+    incomplete: frozenset[str]
+
+
+def validate(tree: Mapping, faults: Faults) -> Validated:
+    """Return what is right of a policy, and add what is wrong with the rest to the faults."""
+    try:
+        return Validated(PolicyFile.model_validate(tree), frozenset())
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+
+    misread = faults.places
+    for details in errors:
+        place, message = _explain(details, tree)
+        # Where the YAML reader found a fault, the tree holds a stand-in.
+        if place not in misread:
+            faults.add(place, message)
+    aside = {details["loc"][:2] for details in errors}
+    return Validated(PolicyFile.model_validate(_without(aside, tree)), frozenset(str(top) for top, *_ in aside))
+
+
+def _without(aside: set[tuple[int | str, ...]], tree: Mapping) -> dict[str, object]:
+    """Return the tree without what is set aside. A version is needed to go on."""
+    rest: dict[str, object] = {"version": Scalar(str(VERSION), tree.place, quoted=False)}
+    for key, node in tree.items():
+        if (key,) in aside:
+            continue
+        if isinstance(node, Mapping):
+            rest[key] = {name: item for name, item in node.items() if (key, name) not in aside}
+        elif isinstance(node, Sequence):
+            rest[key] = [item for index, item in enumerate(node) if (key, index) not in aside]
+        else:
+            rest[key] = node
+    return rest
+
+
+def _explain(details: ErrorDetails, tree: Mapping) -> tuple[Place, str]:
+    """Return the place of an error and its words; pydantic's own are about Python."""
+    location = details["loc"]
+    *outer, last = location
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return _key_place(tree, location), _unknown_key(str(last), _type_at(outer))
+    if kind == NOT_YET:
+        return _key_place(tree, location), f"`{last}` is not supported yet. Remove it"
+    if kind == FAULT and last == "[key]":
+        return _key_place(tree, outer), details["ctx"]["message"]
+
+    place = _node_at(tree, location).place
+    if kind == FAULT:
+        return place, details["ctx"]["message"]
+    if kind == "missing":
+        return place, f"{_type_at(outer).called} without `{last}`. Add it"
+    if kind == "too_short":
+        required = _type_at(outer).keys()[last].is_required()
+        return place, "an empty list. Write at least one item" + ("" if required else f", or leave out `{last}`")
+    if kind == "list_type":
+        return place, _no_list(_node_at(tree, location))
+    return place, _no_mapping(_node_at(tree, location), _type_at(location))
+
+
+def _unknown_key(key: str, section: type[Section]) -> str:
+    return f"unknown key {shown(key)}.{did_you_mean(key, section.keys()) or f' {_takes(section)}'}"
+
+
+def _no_list(node: Node) -> str:
+    if node == "":
+        return NOTHING
+    if not isinstance(node, Scalar) or len(node) > _SHORT:
+        return "a list belongs here. Write `[…]`, or each item after a `-`"
+    return f"a list belongs here. Write `[{node}]`" if node.isalnum() else f'a list belongs here. Write `["{node}"]`'
+
+
+def _no_mapping(node: Node, expected: Any) -> str:
+    if node == "":
+        return NOTHING
+    if get_origin(expected) is dict:
+        return "names belong here, each with keys and values of its own. Write `name: {…}` for each"
+    return f"keys and values belong here. {_takes(expected)}"
+
+
+def _takes(section: type[Section]) -> str:
+    return f"{section.called.capitalize()} takes {listed(section.keys(), 'and')}"
+
+
+def _node_at(tree: Mapping, location: _Location) -> Node:
+    """Return what stands at a location, or the last that does on the way there."""
+    node: Node = tree
+    for step in location:
+        if isinstance(node, Sequence):
+            node = node[cast("int", step)]
+        elif isinstance(node, Mapping) and step in node:
+            node = node[cast("Scalar", step)]
+        # Else one value stands for a list of one, or a text for a mapping; or the key is missing.
+    return node
+
+
+def _key_place(tree: Mapping, location: _Location) -> Place:
+    parent = cast("Mapping", _node_at(tree, location[:-1]))
+    return parent.key(str(location[-1])).place
+
+
+def _type_at(location: _Location) -> Any:
+    """Return the type that the model has at a location: a section, a list or a mapping of them."""
+    found: Any = PolicyFile
+    for step in location:
+        found = get_args(found)[-1] if get_origin(found) in {list, dict} else found.keys()[step].annotation
+        if get_origin(found) is Annotated:
+            found = get_args(found)[0]
+    return found

@@ -1,0 +1,57 @@
+"""One outgoing request, as plain bytes, and the one pass over its header fields.
+
+A front end (the proxy, a capture reader) makes a `Request`; nothing behind it knows where the bytes came from.
+"""
+
+import string
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Authority(NamedTuple):
+    """A name that a request goes by, as it was given: still in any case, with or without a port."""
+
+    #: `host`, `host:port`, `[v6]:port` or a bare IPv6 address.
+    name: bytes
+    #: The port where `name` has none.
+    default_port: int
+
+
+class Request(NamedTuple):
+    """One request, before any interpretation."""
+
+    #: As sent; methods are case-sensitive (RFC 9110 section 9.1).
+    method: bytes
+    #: `http` or `https`.
+    scheme: bytes
+    #: The address dialled, the TLS SNI and the absolute-form authority. Host header fields are read from `headers`.
+    authorities: tuple[Authority, ...]
+    #: The port that the proxy took the request on.
+    listen_port: int
+    #: Path and query as in the request line: neither decoded nor normalised.
+    target: bytes
+    #: Raw header fields in wire order, repeated names included.
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.1 makes field names case-insensitive. CGI, WSGI and many
+# frameworks behind them cannot tell `X_Org_Id` from `X-Org-Id`, so neither may a guard.
+_CANONICAL = bytes.maketrans(string.ascii_uppercase.encode() + b"_", string.ascii_lowercase.encode() + b"-")
+
+
+def canonical_name(name: bytes) -> bytes:
+    """Return a field name as all names are compared here: lower case, `_` read as `-`."""
+    return name.translate(_CANONICAL)
+
+
+def scan_headers(headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes]) -> dict[bytes, list[bytes]]:
+    """Collect every value of the wanted fields, in wire order, in one pass. `wanted` holds canonical names."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        canonical = name.translate(_CANONICAL)
+        if canonical in wanted:
+            if canonical in found:
+                found[canonical].append(value)
+            else:
+                found[canonical] = [value]
+    return found

@@ -1,0 +1,226 @@
+"""The compiled, immutable whole of a policy, and the way from a request to the rules that apply to it.
+
+A rule applies when its host, path, method and listen port do. A request may name several hosts, and a path may be
+read in several ways; each is matched on its own, because nobody can know which one the server will go by.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+from orgfence.core.decision import Enforcement
+from orgfence.core.orgs import OrgNames
+from orgfence.core.policy.index import HostMatch, Route, RouteIndex
+from orgfence.core.policy.readings import Reading, has_other_readings, other_readings, plain_reading
+from orgfence.core.request import Authority, Request
+from orgfence.core.rule import Issuer, PlaceKind, Rule
+from orgfence.core.tokens.reader import TokenReader
+
+#: A request's wanted header fields: canonical name to every value, in wire order.
+type Fields = dict[bytes, list[bytes]]
+
+# What frameworks let a client put in place of the method that stands in the request line (Rack, Symfony, ASP.NET).
+_METHOD_OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
+# What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).
+_PATH_OVERRIDES = (b"x-original-url", b"x-rewrite-url")
+_ALWAYS_WANTED = frozenset(
+    {
+        b"host",
+        b"connection",
+        b"origin",
+        b"access-control-request-method",
+        b"authorization",
+        b"cookie",
+        *_METHOD_OVERRIDES,
+        *_PATH_OVERRIDES,
+    }
+)
+
+
+class Match(NamedTuple):
+    """A rule that applies to a request, under one name of its host and one reading of its path."""
+
+    route: Route
+    #: The host pattern that matched, with what it captured.
+    host: HostMatch
+    #: None: the path has more readings than are tried.
+    reading: Reading | None
+    #: Whether the reading is the path as it stands.
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruleset:
+    """What a policy compiles to."""
+
+    rules: tuple[Rule, ...]
+    routes: tuple[Route, ...]
+    index: RouteIndex
+    issuers: Mapping[str, Issuer]
+    orgs: OrgNames
+    tokens: TokenReader
+    #: What becomes of requests to guarded hosts that no rule matches: OBSERVE or BLOCK.
+    unmatched: Enforcement
+    #: A short hash of what was loaded, which caches, log and metrics carry.
+    generation: str
+    #: The canonical names of all header fields that some rule may ask for.
+    wanted_headers: frozenset[bytes]
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        routes: Iterable[Route],
+        issuers: Mapping[str, Issuer],
+        orgs: OrgNames,
+        unmatched: Enforcement,
+        generation: str,
+    ) -> Self:
+        """Index the routes, each of which holds its rule; the rules are those that have one."""
+        routes = tuple(routes)
+        rules = tuple(dict.fromkeys(route.rule for route in routes))
+        return cls(
+            rules=rules,
+            routes=routes,
+            index=RouteIndex(routes),
+            issuers=issuers,
+            orgs=orgs,
+            tokens=TokenReader(issuers.values(), orgs, generation),
+            unmatched=unmatched,
+            generation=generation,
+            wanted_headers=_ALWAYS_WANTED.union(*(_headers_of(rule) for rule in rules)),
+        )
+
+    def observing(self) -> Self:
+        """Return the same ruleset with every enforcement capped at observe."""
+        capped = {
+            rule: replace(
+                rule,
+                enforcement=Enforcement.OBSERVE,
+                undetermined=Enforcement.OBSERVE,
+                unauthenticated=Enforcement.OBSERVE,
+            )
+            for rule in self.rules
+        }
+        return self.build(
+            routes=[route._replace(rule=capped[route.rule]) for route in self.routes],
+            issuers=self.issuers,
+            orgs=self.orgs,
+            unmatched=Enforcement.OBSERVE,
+            generation=self.generation,
+        )
+
+    @property
+    def strictest(self) -> Enforcement:
+        """The strictest that any rule does where no verdict can be reached: what a failure without a rule gets."""
+        return max((rule.undetermined for rule in self.rules), default=self.unmatched)
+
+    def guards(self, authority: Authority) -> bool:
+        """Return whether some rule's hosts include this one."""
+        return bool(self.index.hosts(authority))
+
+    def hosts_of(self, request: Request, fields: Fields) -> list[tuple[HostMatch, ...]]:
+        """Return, for each name of the request's host that is guarded, the host patterns that match it."""
+        default_port = 443 if request.scheme == b"https" else 80
+        found: list[tuple[HostMatch, ...]] = []
+        for authority in (
+            *request.authorities,
+            *(Authority(name, default_port) for name in fields.get(b"host", ())),
+        ):
+            hosts = self.index.hosts(authority)
+            if hosts and hosts not in found:
+                found.append(hosts)
+        return found
+
+    def matching(self, request: Request, fields: Fields, guarded: list[tuple[HostMatch, ...]]) -> list[Match]:
+        """Return what applies under any of the guarded names, the plain reading's matches first."""
+        methods = _methods_of(request.method, fields)
+        hosts = guarded[0] if len(guarded) == 1 else _distinct(guarded)
+        plain = plain_reading(request.target)
+        matches = [
+            Match(route, host, plain, True)
+            for host in hosts
+            for route in host.paths.find(plain.segments)
+            if _applies(route.rule, methods, request.listen_port, plain)
+        ]
+        if not has_other_readings(request.target) and not any(name in fields for name in _PATH_OVERRIDES):
+            return matches
+
+        readings = _other_readings(request.target, fields)
+        if readings is None:
+            return matches + [
+                Match(route, host, None, False)
+                for host in hosts
+                for route in host.paths.routes
+                if _applies(route.rule, methods, request.listen_port, None)
+            ]
+        return matches + [
+            Match(route, host, reading, False)
+            for reading in readings
+            for host in hosts
+            for route in host.paths.find(reading.segments)
+            if _applies(route.rule, methods, request.listen_port, reading)
+        ]
+
+
+def _distinct(guarded: list[tuple[HostMatch, ...]]) -> tuple[HostMatch, ...]:
+    """Return every host pattern once."""
+    found: list[HostMatch] = []
+    for hosts in guarded:
+        found.extend(host for host in hosts if host not in found)
+    return tuple(found)
+
+
+def _headers_of(rule: Rule) -> set[bytes]:
+    """Return the fields that a rule reads its org or its credential from."""
+    wanted = {source.name for source in rule.org if source.kind is PlaceKind.HEADER}
+    for place in rule.places:
+        if place.kind is PlaceKind.HEADER:
+            wanted.add(place.name)
+        elif place.kind is PlaceKind.COOKIE:
+            wanted.add(b"cookie")
+    return wanted
+
+
+# The sets for what nearly all requests use, so that these cost one look-up.
+_PLAIN_METHODS = {
+    method: frozenset({method, b"GET"}) if method == b"HEAD" else frozenset({method})
+    for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
+}
+
+
+def _methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
+    """Return every method that the server may take this request for; HEAD is GET without a body."""
+    methods = _PLAIN_METHODS.get(method) or frozenset({method, method.upper()})
+    for name in _METHOD_OVERRIDES:
+        if name in fields:
+            methods = methods.union(value.strip().upper() for value in fields[name])
+    return methods
+
+
+def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: Reading | None) -> bool:
+    """Return whether a rule whose host and path match applies in the other respects too."""
+    if rule.methods is not None and rule.methods.isdisjoint(methods):
+        return False
+    if rule.listen is not None and listen_port not in rule.listen:
+        return False
+    return reading is None or not any(path.matches(reading.segments) for path in rule.except_paths)
+
+
+def _other_readings(target: bytes, fields: Fields) -> list[Reading] | None:
+    """Return all readings but the plain one, those that a path-override header gives included; None: too many."""
+    readings = other_readings(target)
+    if readings is None:
+        return None
+    found = list(readings)
+    query = plain_reading(target).query
+    for name in _PATH_OVERRIDES:
+        for value in fields.get(name, ()):
+            path = value.strip()
+            others = other_readings(path)
+            if others is None:
+                return None
+            # The server that takes this path in place of the other may still take the other's query.
+            overriding = (plain_reading(path), *others)
+            found += (reading._replace(query=query + b"&" + reading.query) for reading in overriding)
+    return found

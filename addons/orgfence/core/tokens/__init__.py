@@ -1,0 +1,1 @@
+"""What a credential says once it is read."""

@@ -1,0 +1,223 @@
+"""Everything that is counted, in one private registry.
+
+Labels are bounded: rule ids and named orgs come from the policy, everything else from closed sets of ours.
+Nothing from a request becomes a label.
+"""
+
+import platform
+from collections.abc import Iterable
+from enum import StrEnum
+from importlib import metadata
+
+from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector
+
+from orgfence.core.decision import (
+    UNAUTHENTICATED,
+    Action,
+    Decision,
+    Enforcement,
+    Inspection,
+    Reason,
+    Verdict,
+)
+from orgfence.core.orgs import OrgNames
+from orgfence.core.rule import Rule
+from orgfence.observe.counting import Counts, Durations
+
+#: The `rule` of a decision that no rule made.
+NO_RULE = "none"
+#: The `org` of a requested org that the policy does not name.
+OTHER_ORG = "other"
+
+
+class Unguarded(StrEnum):
+    """Why a connection passed without being looked at: the values of `unguarded_connections_total{why}`."""
+
+    HOST_NOT_GUARDED = "host_not_guarded"
+    NON_HTTP = "non_http"
+
+
+class Stage(StrEnum):
+    """Where something of ours failed: the values of `internal_errors_total{where}`."""
+
+    #: The connection's host was compared with the policy.
+    TLS = "tls"
+    #: The request was read or judged.
+    INSPECT = "inspect"
+    #: The decision was carried out on the request.
+    ENFORCE = "enforce"
+    #: Upstream's answer was annotated.
+    RESPONSE = "response"
+    #: What had happened was counted, marked or logged.
+    REPORT = "report"
+
+
+class Metrics:
+    """The metrics of one running orgfence. Methods that count belong to the event loop's thread."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Register all families in this registry, by default a new one of its own."""
+        self.registry = registry = CollectorRegistry() if registry is None else registry
+        self._decisions = Counts(
+            registry,
+            "orgfence_decisions_total",
+            "Decisions, one for each rule that matched a request, with what the rule does with such a one: "
+            "mismatches under observe or annotate were let through, and block would have stopped them.",
+            ("rule", "verdict", "reason", "enforcement"),
+        )
+        self._requests = Counts(
+            registry,
+            "orgfence_requests_total",
+            "Requests by what became of them; `unmatched` ones were forwarded because no rule matched them.",
+            ("action",),
+            [(action,) for action in Action],
+        )
+        self._org_mismatches = Counts(
+            registry,
+            "orgfence_org_mismatches_total",
+            "Orgs that requests asked for with a token that does not grant them, by the name that the policy "
+            "gives the org, or `other` where it gives none.",
+            ("rule", "org"),
+        )
+        self._outcomes = Counts(
+            registry,
+            "orgfence_outcomes_total",
+            "What upstream answered to requests that were let through, by the verdict on them. An allow that "
+            "is answered 403 hints at a rule that sees too little, a mismatch that is answered 2xx at one "
+            "that would block too much.",
+            ("rule", "verdict", "status"),
+        )
+        self._unguarded = Counts(
+            registry,
+            "orgfence_unguarded_connections_total",
+            "Connections that passed without being looked at, by the reason why.",
+            ("why",),
+            [(why,) for why in Unguarded],
+        )
+        self._tls_failed_clients = Counts(
+            registry,
+            "orgfence_tls_failed_clients_total",
+            "TLS handshakes that a client broke off, as one does that does not trust the proxy's CA.",
+            (),
+            [()],
+        )
+        self._internal_errors = Counts(
+            registry,
+            "orgfence_internal_errors_total",
+            "Faults of orgfence itself, by where they happened. Any at all is worth a bug report.",
+            ("where",),
+            [(stage,) for stage in Stage],
+        )
+        self._durations = Durations(
+            registry,
+            "orgfence_inspection_duration_seconds",
+            "Time that a request was held up to be read, judged and marked.",
+            _DURATION_BOUNDS,
+        )
+        self._policy = Gauge(
+            "orgfence_policy_info",
+            "1 for the policy in force, by its generation.",
+            ("generation",),
+            registry=registry,
+        )
+        self._override = Gauge(
+            "orgfence_observe_override",
+            "1 while everything is capped at `observe`, whatever the policy says; else 0.",
+            registry=registry,
+        )
+        build = Info("orgfence_build", "The versions that are running.", registry=registry)
+        build.info(
+            {
+                "version": _version("orgfence"),
+                "mitmproxy": _version("mitmproxy"),
+                "python": platform.python_version(),
+            }
+        )
+        ProcessCollector(registry=registry)
+
+    def count_inspection(self, inspection: Inspection, orgs: OrgNames, seconds: float) -> None:
+        """Count a request that was inspected, every decision on it, and how long that took."""
+        self._requests.numbers[inspection.action,] += 1
+        self._durations.observe(seconds)
+        for decision in inspection.decisions:
+            rule, verdict, reason = decision.rule, decision.verdict, decision.reason
+            rule_id = NO_RULE if rule is None else rule.id
+            self._decisions.numbers[rule_id, verdict, reason, _WORDS[decision.enforcement]] += 1
+            if reason in _ABOUT_ORGS:
+                for org in _not_granted(decision):
+                    self._org_mismatches.numbers[rule_id, orgs.name_of(org) or OTHER_ORG] += 1
+
+    def count_outcome(self, inspection: Inspection, status: int) -> None:
+        """Count what upstream answered to a request that was let through, once for each rule that matched."""
+        for decision in inspection.decisions:
+            rule = decision.rule
+            if rule is not None and _is_telling(decision, rule):
+                self._outcomes.numbers[rule.id, decision.verdict, _status_label(status)] += 1
+
+    def count_unguarded(self, why: Unguarded) -> None:
+        """Count a connection that of which nothing is seen."""
+        self._unguarded.numbers[why,] += 1
+
+    def count_tls_failed_client(self) -> None:
+        """Count a client that broke the TLS handshake off."""
+        self._tls_failed_clients.numbers[()] += 1
+
+    def count_internal_error(self, where: Stage) -> None:
+        """Count a fault of our own."""
+        self._internal_errors.numbers[where,] += 1
+
+    def set_policy(self, generation: str) -> None:
+        """Say which policy is in force now."""
+        self._policy.clear()
+        self._policy.labels(generation).set(1)
+
+    def set_observe_override(self, active: bool) -> None:
+        """Say whether everything is capped at observe."""
+        self._override.set(active)
+
+
+# Around the 20 µs that a check is meant to take and the 100 µs that one in a hundred may, and well beyond.
+_DURATION_BOUNDS = (5e-6, 1e-5, 2e-5, 3e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2)
+_WORDS = {enforcement: enforcement.word for enforcement in Enforcement}
+
+# A token without the scope, or expired, may well be for the right org: those are no mismatches of orgs.
+_ABOUT_ORGS = frozenset(
+    {
+        Reason.ORG_NOT_GRANTED,
+        Reason.ORG_CLAIM_MISSING,
+        Reason.ORG_CLAIM_EMPTY,
+        Reason.ORG_CLAIM_MALFORMED,
+    }
+)
+
+
+def _not_granted(decision: Decision) -> Iterable[bytes]:
+    """Return the requested orgs that the token does not grant."""
+    if decision.rule is None or decision.token is None:
+        return decision.requested
+    granted = decision.token.claim_for(decision.rule.coverage).orgs
+    return [org for org in decision.requested if org not in granted]
+
+
+def _is_telling(decision: Decision, rule: Rule) -> bool:
+    """Return whether upstream's answer tells how right the rule is: whether `block` goes by the verdict."""
+    if decision.reason in UNAUTHENTICATED:
+        return rule.unauthenticated is Enforcement.BLOCK
+    if decision.verdict is Verdict.UNDETERMINED:
+        return rule.undetermined >= rule.enforcement
+    return True
+
+
+def _status_label(status: int) -> str:
+    """Return 401 and 403 as they are, anything else as its class."""
+    if status in (401, 403):
+        return str(status)
+    return f"{status // 100}xx" if 100 <= status <= 599 else "other"
+
+
+def _version(distribution: str) -> str:
+    # Run from a checkout with `mitmdump -s`, there may be no distribution.
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"

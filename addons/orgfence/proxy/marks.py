@@ -1,0 +1,54 @@
+"""What mitmweb and the console show beside a flow: a marker, a one-line comment, and the claims as metadata.
+
+mitmweb shows marker and comment and filters by them (`~marker`, `~comment`); the console shows metadata too. Plain
+types only, since flows are saved; and never the raw token.
+"""
+
+from mitmproxy import http
+
+from orgfence.core.decision import Action, Decision
+from orgfence.proxy.shown import Shown
+
+_MARKERS = {
+    Action.BLOCKED: ":no_entry:",
+    Action.ANNOTATED: ":warning:",
+    Action.FORWARDED: ":eyes:",
+}
+
+
+def mark(flow: http.HTTPFlow, action: Action, decision: Decision, shown: Shown) -> None:
+    """Mark a flow whose inspection is not `allow`."""
+    explanation = shown.explanation
+    rule = "" if decision.rule is None else decision.rule.id
+    flow.marked = _MARKERS[action]
+    flow.comment = f"{action}: {decision.reason} (rule {rule or '-'}). {explanation.detail}"
+    flow.metadata["orgfence"] = {
+        "id": shown.id,
+        "action": str(action),
+        "verdict": str(decision.verdict),
+        "reason": str(decision.reason),
+        "rule": rule,
+        "requested_orgs": list(explanation.requested_orgs),
+        "granted_orgs": list(explanation.granted_orgs),
+        "advice": list(explanation.advice),
+        **_claims(decision),
+    }
+
+
+def mark_outcome(flow: http.HTTPFlow, rule_id: str, status: int) -> None:
+    """Note that upstream itself refused what was allowed here."""
+    flow.comment = f"allow; outcome={status} (rule {rule_id}). The org is right; upstream refused for another reason."
+
+
+def _claims(decision: Decision) -> dict[str, object]:
+    token = decision.token
+    if token is None:
+        return {}
+    return {
+        "token": {
+            "issuer": token.issuer,
+            "subject": token.subject or "",
+            "scopes": sorted(scope.decode("utf-8", "backslashreplace") for scope in token.scopes),
+            "verified": token.verified,
+        }
+    }

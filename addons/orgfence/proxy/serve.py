@@ -1,0 +1,119 @@
+"""The running proxy: from the operator's settings to a listening master, and a clean end.
+
+Whatever is wrong with the settings is found before anything listens, and said in one line.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from mitmproxy import contentviews
+from mitmproxy.master import Master
+from mitmproxy.options import Options
+
+from orgfence.core.ruleset import Ruleset
+from orgfence.errors import StartError
+from orgfence.observe.admin import AdminServer, Readiness
+from orgfence.observe.metrics import Metrics
+from orgfence.proxy import early_answer
+from orgfence.proxy.addon import Orgfence
+from orgfence.proxy.lean_master import LeanMaster
+from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of
+from orgfence.proxy.options import NEEDED
+from orgfence.proxy.reporter import Reporter
+from orgfence.proxy.settings import Settings, apply_settings
+
+
+async def serve(
+    settings: Settings,
+    ruleset: Ruleset,
+    metrics: Metrics,
+    reporter: Reporter,
+    announce: Callable[[Listening], None],
+) -> None:
+    """Run until SIGINT or SIGTERM. Raises `StartError` for what keeps the proxy from starting."""
+    guard = Orgfence(ruleset, reporter, stream_everything=not settings.web)
+    master = _make_master(settings, guard)
+    apply_settings(settings, master)
+
+    startup = _Startup(master, ruleset)
+    master.addons.add(startup)
+    early_answer.install(guard)
+    admin = AdminServer(metrics, startup.readiness)
+    try:
+        admin_address = admin.listen(*settings.admin)
+    except OSError as error:
+        raise cannot_listen(settings.admin, error, "--admin") from None
+    startup.when_up = lambda: announce(listening_of(master, admin_address))
+    _stop_on_signals(master)
+    try:
+        await master.run()
+    except OSError as error:
+        # mitmweb's own port is opened last.
+        raise StartError(f"mitmweb cannot start: {error.strerror or error}", exit_code=1) from None
+    finally:
+        await admin.close()
+    if startup.fault is not None:
+        raise startup.fault
+
+
+class _Startup:
+    """Stands last among the addons, and sees whether all that had to come up is up."""
+
+    name = "orgfence_startup"
+
+    def __init__(self, master: Master, ruleset: Ruleset) -> None:
+        self.when_up: Callable[[], None] = lambda: None
+        self.fault: StartError | None = None
+        self._master = master
+        self._ruleset = ruleset
+        self._not_ready: tuple[str, ...] = ("the proxy is starting",)
+
+    def running(self) -> None:
+        """Announce the proxy, or end it if one of its addresses could not be had."""
+        for server in proxyserver_of(self._master).servers:
+            if server.last_exception is not None:
+                options = self._master.options
+                host = server.mode.listen_host(options.listen_host)
+                port = server.mode.listen_port(options.listen_port)
+                self.fault = cannot_listen((host, port or 0), server.last_exception, "--listen")
+                self._master.shutdown()
+                return
+        self._not_ready = ()
+        self.when_up()
+
+    def done(self) -> None:
+        """Stop being ready, so that no more traffic is sent here."""
+        self._not_ready = ("the proxy is stopping",)
+
+    def readiness(self) -> Readiness:
+        """Return whether requests would be served and judged now."""
+        return readiness_of(self._master, self._ruleset, self._not_ready)
+
+
+def _make_master(settings: Settings, guard: Orgfence) -> Master:
+    options = Options()
+    # Before any addon is told of an option, since ours refuses what undoes it.
+    options.update_known(**NEEDED)
+    if not settings.web:
+        master: Master = LeanMaster(options, [guard])
+    else:
+        # mitmweb costs a third of a second to import, which nobody else should wait for.
+        from mitmproxy.tools.web.master import WebMaster  # noqa: PLC0415
+
+        from orgfence.proxy.content_view import OrgfenceContentview  # noqa: PLC0415
+
+        master = WebMaster(options, with_termlog=False)
+        master.addons.add(guard)
+        contentviews.add(OrgfenceContentview())
+    # It ends the process at an error while starting and says only that there was one; we say which.
+    master.addons.remove(master.addons.get("errorcheck"))
+    return master
+
+
+def _stop_on_signals(master: Master) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, master.shutdown)
+    # A client or a log reader that is gone shows as an error where it is written to.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -1,0 +1,101 @@
+"""What the operator asked for, and how it becomes mitmproxy's options: checked before anything listens."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitmproxy import certs, exceptions
+from mitmproxy.master import Master
+from mitmproxy.options import CONF_BASENAME, Options
+from mitmproxy.proxy.mode_specs import ProxyMode
+
+from orgfence.addresses import Address
+from orgfence.errors import StartError
+from orgfence.proxy.options import NEEDED, REFUSABLE, refusal_of
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What stands on the command line of `orgfence run`."""
+
+    #: mitmproxy's mode specifications, at least one.
+    modes: tuple[str, ...]
+    #: Where a mode without an address of its own listens.
+    listen: Address
+    admin: Address
+    #: mitmproxy options as `name=value`.
+    options: tuple[str, ...]
+    #: Whether to run mitmweb's page too.
+    web: bool
+
+
+# These have a flag of ours, and are what is announced and checked.
+_FLAGS = {"mode": "--mode", "listen_host": "--listen", "listen_port": "--listen", "server": None}
+
+
+def apply_settings(settings: Settings, master: Master) -> None:
+    """Set the master's options. Raises `StartError` for one that is unknown, refused or malformed."""
+    _check_modes(settings.modes)
+    options = master.options
+    host, port = settings.listen
+    try:
+        options.update(**NEEDED)
+        options.update(mode=list(settings.modes), listen_host=host, listen_port=port)
+        for spec in settings.options:
+            _check_known(spec.partition("=")[0], options)
+        options.set(*settings.options)
+        # mitmproxy tells addons only of what changed, and an option that keeps its default does not.
+        options.update(confdir=options.confdir)
+    except exceptions.OptionsError as error:
+        raise StartError(str(error)) from None
+    _check_ca(master)
+
+
+def _check_modes(modes: tuple[str, ...]) -> None:
+    without_address = []
+    for mode in modes:
+        try:
+            parsed = ProxyMode.parse(mode)
+        except ValueError as error:
+            raise StartError(
+                f"unknown mode `{mode}`: {error}. Use `regular`, `reverse:URL`, `upstream:URL` or `transparent`"
+            ) from None
+        if parsed.custom_listen_port is None:
+            without_address.append(mode)
+    if len(without_address) > 1:
+        shown = " and ".join(f"`{mode}`" for mode in without_address)
+        raise StartError(f"{shown} would both listen on `--listen`. Give one of them its own, as in `MODE@8081`")
+
+
+def _check_known(name: str, options: Options) -> None:
+    """Refuse what nobody here defines: mitmproxy would keep it as deferred and say nothing."""
+    if name in _FLAGS:
+        fix = f"Use `{_FLAGS[name]}`" if _FLAGS[name] else "Leave it out"
+        raise StartError(f"mitmproxy's option `{name}` cannot be set here. {fix}")
+    if name in options:
+        return
+    if name in REFUSABLE:
+        raise StartError(refusal_of(name))
+    close = difflib.get_close_matches(name, options.keys(), n=1)
+    fix = f"Did you mean `{close[0]}`?" if close else "`mitmdump --options` lists what there is"
+    raise StartError(f"no loaded part of mitmproxy has an option `{name}`. {fix}")
+
+
+def _check_ca(master: Master) -> None:
+    """Refuse a folder without a usable CA, which mitmproxy would only log."""
+    if master.addons.get("tlsconfig").certstore is not None:
+        return
+    folder = Path(master.options.confdir).expanduser()
+    try:
+        certs.CertStore.from_store(folder, CONF_BASENAME, master.options.key_size)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+    except ValueError as error:
+        why = f"not a usable certificate authority: {error}"
+    else:  # it could be made now and not before
+        why = "it was not usable when orgfence started"
+    raise StartError(
+        f"{folder}: cannot keep the CA there: {why}. Make the folder writable, or choose another by "
+        "`--set confdir=FOLDER`",
+        exit_code=1,
+    )

@@ -1,0 +1,388 @@
+"""Blocks are answered before the body, by a real process over real sockets."""
+
+import json
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mitmproxy.proxy.layers.http import HttpLayer
+from tests.proxy.harness import (
+    DEADLINE,
+    Address,
+    Http2Client,
+    ProxyProcess,
+    RawClient,
+    Upstream,
+    client_context,
+)
+from tests.proxy.toy_proxy import BLOCK_BODY
+
+from orgfence.proxy.early_answer import DiscardBounds, install
+
+TOY_PROXY = Path(__file__).with_name("toy_proxy.py")
+MIB = 1024 * 1024
+BLOCK = b"X-Toy: block\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.fixture(scope="module")
+def running_upstream() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(running_upstream: Upstream) -> Upstream:
+    running_upstream.requests.clear()
+    return running_upstream
+
+
+@pytest.fixture(scope="module")
+def proxy(running_upstream: Upstream) -> Iterator[ProxyProcess]:
+    """A proxy with the bounds that it has by default."""
+    with toy_proxy(running_upstream) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def hasty(running_upstream: Upstream) -> Iterator[ProxyProcess]:
+    """A proxy that waits half a second for the rest of a body."""
+    with toy_proxy(running_upstream, bounds={"seconds": 0.5}) as process:
+        yield process
+
+
+@contextmanager
+def toy_proxy(upstream: Upstream, options: dict[str, Any] | None = None, **settings: Any) -> Iterator[ProxyProcess]:
+    def command(confdir: Path) -> list[str]:
+        needed = {
+            "confdir": str(confdir),
+            "listen_host": "127.0.0.1",
+            "listen_port": 0,
+            "ssl_verify_upstream_trusted_ca": str(upstream.ca_file),
+        }
+        settings["options"] = {**needed, **(options or {})}
+        return [sys.executable, str(TOY_PROXY), json.dumps(settings)]
+
+    with ProxyProcess(command=command, ready=listening) as process:
+        yield process
+
+
+def listening(line: str) -> Any:
+    return line.startswith('{"listening"') and json.loads(line)
+
+
+def test_answers_an_upload_before_its_body(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """The whole answer comes while no byte of the body was sent, and the connection stays good."""
+    body = bytes(10 * MIB)
+    chunked_body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    for framing, encoded in ((b"Content-Length: %d\r\n" % len(body), body), (CHUNKED, chunked_body)):
+        with RawClient(address(proxy)) as client:
+            client.send(head(upstream, b"POST", b"/upload", BLOCK + framing))
+
+            answer = client.read_answer()
+            assert (answer.status, answer.body) == (403, BLOCK_BODY)
+            assert not upstream.requests
+            client.send(encoded)
+            client.send(head(upstream, b"GET", b"/next"))
+            assert client.read_answer().status == 200
+        assert [request.target for request in upstream.requests] == [b"/next"]
+        upstream.requests.clear()
+
+
+def test_serves_requests_that_were_sent_behind_a_blocked_one(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """Pipelined requests are told apart from the body that is thrown away, and answered in their order."""
+    blocked = head(upstream, b"POST", b"/blocked", BLOCK + b"Content-Length: 5\r\n") + b"GET /"
+    allowed = head(upstream, b"GET", b"/allowed")
+    with RawClient(address(proxy)) as client:
+        client.send(blocked + allowed + blocked + allowed)
+        assert [client.read_answer().status for _ in range(4)] == [403, 200, 403, 200]
+    assert [request.target for request in upstream.requests] == [b"/allowed", b"/allowed"]
+
+
+def test_a_blocked_head_has_headers_only(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """Content-Length says what a GET would have got, no body follows, and the next answer is whole."""
+    with RawClient(address(proxy)) as client:
+        client.send(head(upstream, b"HEAD", b"/blocked", BLOCK))
+        answer = client.read_answer(b"HEAD")
+        assert answer.status == 403
+        assert answer.values(b"content-length") == [b"%d" % len(BLOCK_BODY)]
+        client.send(head(upstream, b"GET", b"/next"))
+        assert client.read_answer().status == 200
+
+
+def test_never_asks_a_blocked_client_to_continue(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """With `Expect: 100-continue` the 403 comes first and announces the close, and the close comes."""
+    expecting = head(upstream, b"PUT", b"/blocked", BLOCK + b"Expect: 100-continue\r\nContent-Length: 9\r\n")
+    with RawClient(address(proxy)) as client:
+        client.send(expecting)
+        answer = client.read_answer()
+        assert (answer.status, answer.body) == (403, BLOCK_BODY)
+        assert answer.values(b"connection") == [b"close"]
+        client.send(b"body body")
+        assert client.wait_for_close() == b""
+    with RawClient(address(proxy)) as client:
+        client.send(expecting.replace(BLOCK, b""))
+        assert client.read_answer().status == 100
+    assert not upstream.requests
+
+
+def test_says_at_once_when_a_body_is_too_long_to_keep_the_connection(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """A declared length over the bound gets `Connection: close`, so that clients stop sending."""
+    for length, connection in ((64 * MIB, []), (64 * MIB + 1, [b"close"])):
+        with RawClient(address(proxy)) as client:
+            client.send(head(upstream, b"PUT", b"/blocked", BLOCK + b"Content-Length: %d\r\n" % length))
+            assert client.read_answer().values(b"connection") == connection
+
+
+def test_a_flood_is_cut_off_at_flat_memory(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """Of a 1 GiB upload little more than the bound is read, by Content-Length and chunked."""
+    for framing, chunk in ((b"Content-Length: %d\r\n" % 1024**3, bytes(MIB)), (CHUNKED, one_chunk(MIB))):
+        before = proxy.memory()
+        with RawClient(address(proxy)) as client:
+            client.send(head(upstream, b"POST", b"/upload", BLOCK + framing))
+            assert client.read_answer().status == 403
+            sent = client.send_until_refused(chunk, 1024 * MIB)
+            # The rest is what sockets hold on loopback.
+            assert 63 * MIB < sent < 128 * MIB
+            assert client.wait_for_close() == b""
+        assert proxy.memory("VmHWM") - before <= 32 * MIB
+    assert not upstream.requests
+
+
+def test_a_gibibyte_is_thrown_away_at_flat_memory(running_upstream: Upstream) -> None:
+    """Whatever the bound, what is thrown away is stored nowhere."""
+    with toy_proxy(running_upstream, bounds={"max_bytes": 2 * 1024**3, "seconds": DEADLINE}) as patient:
+        before = patient.memory()
+        with RawClient(address(patient)) as client:
+            client.send(head(running_upstream, b"POST", b"/upload", BLOCK + CHUNKED))
+            assert client.read_answer().status == 403
+            assert client.send_until_refused(one_chunk(MIB), 1024 * MIB) >= 1024 * MIB
+            client.send(b"0\r\n\r\n" + head(running_upstream, b"GET", b"/blocked", BLOCK))
+            assert client.read_answer().status == 403
+        assert patient.memory("VmHWM") - before <= 32 * MIB
+
+
+def test_does_not_wait_for_a_slow_body(hasty: ProxyProcess, upstream: Upstream) -> None:
+    """Past the time for it the connection closes, also for the second slow body on one connection."""
+    with RawClient(address(hasty)) as client:
+        slow = head(upstream, b"POST", b"/slow", BLOCK + b"Content-Length: 3\r\n")
+        client.send(slow)
+        assert client.read_answer().status == 403
+        # The first one's timer runs out while the second one has time left.
+        time.sleep(0.3)
+        client.send(b"end" + slow)
+        assert client.read_answer().status == 403
+        started = time.monotonic()
+        assert client.wait_for_close() == b""
+        assert time.monotonic() - started > 0.4
+    assert not upstream.requests
+
+
+def test_answers_a_half_open_http2_stream(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """As with bidirectional gRPC: the answer is whole and ended, and other streams go on beside it."""
+    with http2_client(proxy, upstream) as client:
+        half_open = client.request(pseudo(upstream, b"POST", b"/rpc", (b"x-toy", b"trailers")), end=False)
+        answer = client.wait(half_open)
+        assert (answer.status, answer.body, answer.trailers) == (403, BLOCK_BODY, [(b"status", b"7")])
+        assert answer.reset is None
+
+        client.send_data(half_open, bytes(MIB))
+        allowed = client.request(pseudo(upstream, b"GET", b"/allowed"))
+        assert client.wait(allowed).status == 200
+        client.send_data(half_open, b"", end=True)
+        blocked = client.request(pseudo(upstream, b"HEAD", b"/blocked", (b"x-toy", b"block")))
+        assert client.wait(blocked).body == b""
+    assert [request.target for request in upstream.requests] == [b"/allowed"]
+
+
+def test_ends_a_half_open_http2_stream_without_an_error(hasty: ProxyProcess, upstream: Upstream) -> None:
+    """Past its time the stream is reset by NO_ERROR, and the connection stays."""
+    with http2_client(hasty, upstream) as client:
+        blocked = pseudo(upstream, b"POST", b"/rpc", (b"x-toy", b"block"))
+        first = client.request(blocked, end=False)
+        assert client.wait(first).status == 403
+        time.sleep(0.2)
+        second = client.request(blocked, end=False)
+        for stream in (first, second):
+            assert client.wait(stream, lambda it: it.reset is not None).reset == 0
+        assert client.wait(client.request(pseudo(upstream, b"GET", b"/allowed"))).status == 200
+
+
+def test_an_http2_flood_is_cut_off(running_upstream: Upstream) -> None:
+    """Past the bound the stream is reset, what still comes for it is ignored, and the connection stays."""
+    with toy_proxy(running_upstream, bounds={"max_bytes": MIB}) as strict:
+        with http2_client(strict, running_upstream) as client:
+            flood = client.request(pseudo(running_upstream, b"POST", b"/upload", (b"x-toy", b"block")), end=False)
+            assert client.wait(flood).status == 403
+            client.send_data(flood, bytes(MIB + MIB // 2))
+            assert client.wait(flood, lambda it: it.reset is not None).reset == 0
+            assert client.wait(client.request(pseudo(running_upstream, b"GET", b"/allowed"))).status == 200
+        assert strict.stderr == []
+
+
+def test_a_gate_that_raises_refuses(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """A bug in the gate is a bare 502, never a forward, and its message stays out of the log."""
+    with RawClient(address(proxy)) as client:
+        client.send(head(upstream, b"POST", b"/x", b"X-Toy: raise\r\nX-Secret: hunter2\r\n" + CHUNKED))
+        answer = client.read_answer()
+        assert (answer.status, answer.body) == (502, b"")
+    assert not upstream.requests
+    proxy.wait_for_line(lambda line: "The gate failed" in line and "ValueError" in line)
+    assert "hunter2" not in proxy.output
+
+
+def test_what_the_gate_was_not_asked_about_goes_nowhere(running_upstream: Upstream) -> None:
+    """Should a later mitmproxy no longer call us where it does today, everything is refused."""
+    running_upstream.requests.clear()
+    with toy_proxy(running_upstream, sabotage=True) as blind, RawClient(address(blind)) as client:
+        client.send(head(running_upstream, b"GET", b"/x"))
+        assert client.read_answer().status == 502
+    assert not running_upstream.requests
+
+
+def test_refuses_a_mitmproxy_that_makes_streams_in_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the replacement would have no effect, nothing starts."""
+    monkeypatch.setattr(HttpLayer, "make_stream", lambda *_: None)
+    with pytest.raises(RuntimeError, match="another way"):
+        install(SimpleNamespace(answer_early=lambda _: None), DiscardBounds())
+
+
+def test_views_and_loggers_see_a_block_as_they_expect_it(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """A blocked request has the hooks of any other but `request`: its body never came."""
+    with RawClient(address(proxy)) as client:
+        for path, wish in ((b"/seen/blocked", BLOCK), (b"/seen/allowed", b"")):
+            client.send(head(upstream, b"GET", path, wish))
+            client.read_answer()
+    assert ask(proxy, upstream, b"/toy/calls/seen/blocked") == [
+        "requestheaders",
+        "responseheaders",
+        "response",
+    ]
+    assert ask(proxy, upstream, b"/toy/calls/seen/allowed") == [
+        "requestheaders",
+        "request",
+        "responseheaders",
+        "response",
+    ]
+
+
+def test_a_flow_that_a_view_keeps_is_over(running_upstream: Upstream) -> None:
+    """Whatever way the request ends: not live, no error, all times set; the content of no body is empty."""
+    blocked = head(running_upstream, b"POST", b"/kept", BLOCK + b"Content-Length: 4\r\n")
+    with toy_proxy(running_upstream, bounds={"seconds": 0.5}) as proxy:
+        with RawClient(address(proxy)) as client:
+            client.send(head(running_upstream, b"GET", b"/kept", BLOCK))
+            client.read_answer()
+            client.send(blocked + b"body")
+            client.read_answer()
+            client.send(blocked)
+            client.read_answer()
+            client.wait_for_close()
+        with RawClient(address(proxy)) as client:
+            client.send(blocked)
+            client.read_answer()
+        over = {"live": False, "error": None, "content": None, "times": True}
+        expected = [{**over, "content": ""}, over, over, over]
+        wait_until(lambda: ask(proxy, running_upstream, b"/toy/kept") == expected)
+
+
+def test_leaves_trailers_out_where_they_cannot_be_sent(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """An HTTP/1.1 client gets the rest of such an answer, and its next one."""
+    with RawClient(address(proxy)) as client:
+        for _ in range(2):
+            client.send(head(upstream, b"GET", b"/x", b"X-Toy: trailers\r\n"))
+            assert client.read_answer().body == BLOCK_BODY
+
+
+def test_answers_early_for_other_addons_too(running_upstream: Upstream) -> None:
+    """A client without the proxy's own credential gets its 407 before its body."""
+    running_upstream.requests.clear()
+    options = {"proxyauth": "user:password"}
+    with toy_proxy(running_upstream, options=options) as proxy, RawClient(address(proxy)) as client:
+        client.send(head(running_upstream, b"POST", b"/upload", CHUNKED))
+        assert client.read_answer().status == 407
+    assert not running_upstream.requests
+
+
+def test_blocked_requests_leave_nothing_behind(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """After 5,000 whose bodies ended soon after the answer, neither stream nor flow nor timer is left."""
+    with RawClient(address(proxy)) as client:
+        for _ in range(5_000):
+            client.send(head(upstream, b"POST", b"/blocked", BLOCK + b"Content-Length: 4\r\n"))
+            assert client.read_answer().status == 403
+            client.send(b"body")
+        left = ask_by(client, upstream, b"/toy/objects")
+        # The one that asks; and a timer for each connection that still has one.
+        assert (left["streams"], left["flows"], left["live"]) == (1, 1, 1)
+        assert left["timers"] <= 1
+    wait_until(lambda: ask(proxy, upstream, b"/toy/objects")["timers"] == 0)
+
+
+def test_a_client_that_goes_away_leaves_nothing_behind(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """Neither in the middle of a discarded body nor with its answer unread; and nobody logs it."""
+    logged = list(proxy.stderr)
+    for framing in (b"Content-Length: 1000\r\n", CHUNKED):
+        for answer_is_read in (True, False):
+            with RawClient(address(proxy)) as client:
+                client.send(head(upstream, b"POST", b"/blocked", BLOCK + framing) + b"5\r\nbo")
+                if answer_is_read:
+                    client.read_answer()
+    with http2_client(proxy, upstream) as client:
+        blocked = pseudo(upstream, b"POST", b"/blocked", (b"x-toy", b"block"))
+        cancelled = client.request(blocked, end=False)
+        client.wait(cancelled)
+        client.reset(cancelled)
+        client.wait(client.request(blocked, end=False))
+    wait_until(lambda: ask(proxy, upstream, b"/toy/objects") == {"streams": 1, "flows": 1, "live": 1, "timers": 0})
+    assert proxy.stderr == logged
+
+
+def address(proxy: ProxyProcess) -> Address:
+    host, port = proxy.ready_value["listening"][0][:2]
+    return host, port
+
+
+def head(upstream: Upstream, method: bytes, path: bytes, more: bytes = b"") -> bytes:
+    host = b"127.0.0.1:%d" % upstream.address[1]
+    return b"%s http://%s%s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (method, host, path, host, more)
+
+
+def one_chunk(size: int) -> bytes:
+    return b"%x\r\n%s\r\n" % (size, bytes(size))
+
+
+def pseudo(upstream: Upstream, method: bytes, path: bytes, *more: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    authority = b"localhost:%d" % upstream.tls_address[1]
+    return [(b":method", method), (b":scheme", b"https"), (b":path", path), (b":authority", authority), *more]
+
+
+@contextmanager
+def http2_client(proxy: ProxyProcess, upstream: Upstream) -> Iterator[Http2Client]:
+    with RawClient(address(proxy)) as raw:
+        assert raw.tunnel("localhost", upstream.tls_address[1]).status == 200
+        context: ssl.SSLContext = client_context(proxy.confdir / "mitmproxy-ca-cert.pem", http2=True)
+        assert raw.start_tls(context, "localhost") == "h2"
+        yield Http2Client(raw.socket)
+
+
+def ask(proxy: ProxyProcess, upstream: Upstream, path: bytes) -> Any:
+    with RawClient(address(proxy)) as client:
+        return ask_by(client, upstream, path)
+
+
+def ask_by(client: RawClient, upstream: Upstream, path: bytes) -> Any:
+    client.send(head(upstream, b"GET", path))
+    return json.loads(client.read_answer().body)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)

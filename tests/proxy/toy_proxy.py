@@ -1,0 +1,124 @@
+"""A lean proxy with a toy gate, run as a child process by the tests of the proxy's inside.
+
+Its argument is a JSON object: `options` (mitmproxy's), `bounds` (the discard's) and `sabotage` (true:
+mitmproxy no longer asks the gate). It says where it listens as JSON.
+
+What a request wants of the toy stands in its header `X-Toy`: `block`, `trailers` (a block with trailers),
+`raise` (in the gate), `die` (in a hook). Flows of `/kept` are kept. Paths below `/toy/` are answered by the
+toy itself.
+"""
+
+# mypy: allow-untyped-calls
+# Some of mitmproxy's methods have no annotations.
+
+import asyncio
+import collections
+import gc
+import json
+import logging
+import signal
+import sys
+
+from mitmproxy import ctx, http
+from mitmproxy.options import Options
+from mitmproxy.proxy.layers.http import HttpStream
+
+from orgfence.proxy.early_answer import DiscardBounds, EarlyAnswerStream, install
+from orgfence.proxy.lean_master import LeanMaster
+
+BLOCK_BODY = b'{"blocked": true}'
+
+
+class Toy:
+    """Both the gate and an addon that writes down which hooks were called for which path."""
+
+    def __init__(self) -> None:
+        self.calls: collections.defaultdict[str, list[str]] = collections.defaultdict(list)
+        self.kept: list[http.HTTPFlow] = []
+
+    def running(self) -> None:
+        addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+        sys.stdout.write(json.dumps({"listening": addresses}) + "\n")
+        sys.stdout.flush()
+
+    def answer_early(self, flow: http.HTTPFlow) -> http.Response | None:
+        if flow.request.path.startswith("/toy/"):
+            return http.Response.make(200, json.dumps(self._report(flow.request.path)))
+        wish = flow.request.headers.get("x-toy", "")
+        if wish == "raise":
+            raise ValueError("the secret " + flow.request.headers["x-secret"])
+        if not wish or wish == "die":
+            return None
+        response = http.Response.make(403, BLOCK_BODY, {"Content-Type": "application/json"})
+        if wish == "trailers":
+            response.trailers = http.Headers(status="7")
+        return response
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        self._note("requestheaders", flow)
+        if flow.request.headers.get("x-toy") == "die":
+            raise ValueError("the secret " + flow.request.headers["x-secret"])
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        self._note("request", flow)
+        await asyncio.sleep(0)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        self._note("responseheaders", flow)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self._note("response", flow)
+        if flow.request.path == "/kept":
+            self.kept.append(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        self._note("error", flow)
+
+    def _note(self, hook: str, flow: http.HTTPFlow) -> None:
+        self.calls[flow.request.path].append(hook)
+
+    def _report(self, path: str) -> object:
+        if path.startswith("/toy/calls"):
+            return self.calls[path.removeprefix("/toy/calls")]
+        if path == "/toy/kept":
+            return [_state(flow) for flow in self.kept]
+        gc.collect()
+        objects = gc.get_objects()
+        flows = [each for each in objects if isinstance(each, http.HTTPFlow)]
+        timers = [task for task in asyncio.all_tasks() if task.get_name().startswith("wakeup")]
+        return {
+            "streams": sum(isinstance(each, HttpStream) for each in objects),
+            "flows": len(flows),
+            "live": sum(flow.live for flow in flows),
+            "timers": len(timers),
+        }
+
+
+def _state(flow: http.HTTPFlow) -> object:
+    request, response = flow.request, flow.response
+    assert response is not None
+    return {
+        "live": flow.live,
+        "error": flow.error and flow.error.msg,
+        "content": None if request.raw_content is None else request.raw_content.decode(),
+        "times": all((request.timestamp_end, response.timestamp_start, response.timestamp_end)),
+    }
+
+
+async def main() -> None:
+    """Run until SIGTERM."""
+    wanted = json.loads(sys.argv[1])
+    toy = Toy()
+    install(toy, DiscardBounds(**wanted.get("bounds", {})))
+    if wanted.get("sabotage"):
+        # mypy knows that methods are not to be replaced.
+        EarlyAnswerStream.check_killed = HttpStream.check_killed  # type: ignore[method-assign]
+    master = LeanMaster(Options(), [toy])
+    master.options.update(**wanted["options"])
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, master.shutdown)
+    await master.run()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    asyncio.run(main())
