@@ -120,7 +120,7 @@ def reasons(policy: Policy, rule: Policy, request: Request, now: float) -> list[
         return found + [("path_ambiguous", False) for _ in matches]
     for reading in others:
         for answer in answers(policy, rule, request, reading, now):
-            stays = answer.reason in [*ALLOWING, *UNAUTHENTICATED]
+            stays = answer.reason in [*ALLOWING, *UNDETERMINED, *UNAUTHENTICATED]
             found.append((answer.reason if stays else "path_ambiguous", False))
     return found
 
@@ -400,8 +400,13 @@ def requested_orgs(rule: Policy, request: Request, name: Name, reading: Reading)
 def same_org(policy: Policy, value: bytes) -> bytes:
     """Return the id that a value stands for."""
     for name, entry in policy.get("orgs", {}).items():
-        if value in [word.encode() for word in (name, *entry.get("aliases", []))]:
+        if lower_uuid(value) in [lower_uuid(word.encode()) for word in (name, *entry.get("aliases", []))]:
             value = entry["id"].encode()
+    return lower_uuid(value)
+
+
+def lower_uuid(value: bytes) -> bytes:
+    """Return a UUID in lower case, anything else as it is."""
     is_uuid = re.fullmatch(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value)
     return value.lower() if is_uuid else value
 
@@ -602,6 +607,8 @@ def readings_of(request: Request) -> tuple[Reading, list[Reading] | None]:
     """Return the reading of the path as it stands, and all others; None: too many."""
     plain = read(request.target)
     others = every_reading(request.target)
+    if others is not None:
+        others.remove(plain)
     for name in PATH_OVERRIDES:
         for value in values_of(request, name):
             overriding = every_reading(value)
@@ -622,14 +629,33 @@ def read(target: bytes) -> Reading:
 
 def every_reading(target: bytes) -> list[Reading] | None:
     """Return what every composition of steps leads to; None: more than 64, or the path has over 8 KiB."""
+    states = every_state(target)
+    readings = {read_state(*state) for state in states}
+    if len(readings) > 64 or (len(readings) > 1 and len(target.partition(b"?")[0]) > 8192):
+        return None
+    return list(readings)
+
+
+def every_state(target: bytes) -> dict[tuple[bytes, bytes], None]:
+    """Return the paths, still encoded, that compositions of steps lead to; no more than it takes to see 65 readings."""
     path, _, query = target.partition(b"?")
-    seen = [(path, query)]
-    for state in seen:
-        seen += {step for step in steps(*state) if step not in seen}
-        readings = {read_state(*each) for each in seen}
-        if len(readings) > 64 or (len(readings) > 1 and len(path) > 8192):
-            return None
-    return [read(target), *{read_state(*state) for state in seen}]
+    # A space ends the target where it is written into a request line.
+    states = {(path, query): None, (path.partition(b" ")[0], query): None}
+    waiting = list(states)
+    for state in waiting:
+        for step in steps(*state):
+            if step not in states:
+                states[step] = None
+                waiting.append(step)
+        if len({read_state(*each) for each in states}) > 64:
+            break
+    return states
+
+
+def may_give_up(request: Request) -> bool:
+    """Return whether a path has so many states, if not readings, that the engine may leave them untried."""
+    paths = [request.target, *(value for name in PATH_OVERRIDES for value in values_of(request, name))]
+    return any(len(every_state(path)) > 250 and every_reading(path) is not None for path in paths)
 
 
 def read_state(path: bytes, query: bytes) -> Reading:

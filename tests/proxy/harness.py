@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, Self
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -125,7 +126,8 @@ class Upstream:
 
     `/status/403` answers with that status, `/sse` never ends, `/echo` sends the body back as it comes,
     `/large?bytes=N` streams that many, anything else is a small JSON document. `requests` has all that came,
-    in order; a WebSocket handshake is among them, and its messages are echoed.
+    in order; a WebSocket handshake is among them, and its messages are echoed. What a request's `X-Reply` fields
+    say (`Name: value`) is among the header fields of the answer.
     """
 
     def __init__(self, *names: str) -> None:
@@ -221,23 +223,26 @@ async def _answer(received: Received, receive: Any, send: Any) -> None:
         await _send_events(receive, send)
         return
     if kind == b"echo":
-        await _start(send, 200, b"application/octet-stream")
+        await _start(send, 200, b"application/octet-stream", received)
         await _read(received, receive, send)
     elif kind == b"large":
         await _read(received, receive)
-        await _start(send, 200, b"application/octet-stream")
+        await _start(send, 200, b"application/octet-stream", received)
         await _send_bytes(int(query.removeprefix(b"bytes=")), send)
     else:
         await _read(received, receive)
         status = int(path.rsplit(b"/", 1)[1]) if kind == b"status" else 200
-        await _start(send, status, b"application/json")
+        await _start(send, status, b"application/json", received)
         document = json.dumps({"from": "upstream", "path": path.decode("latin-1")})
         await send({"type": "http.response.body", "body": document.encode(), "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _start(send: Any, status: int, content_type: bytes) -> None:
+async def _start(send: Any, status: int, content_type: bytes, received: Received | None = None) -> None:
     headers = [(b"content-type", content_type)]
+    for reply in received.values(b"x-reply") if received else ():
+        name, _, value = reply.partition(b": ")
+        headers.append((name, value))
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
@@ -389,6 +394,10 @@ class ProxyProcess:
                 return int(line.split()[1]) * 1024
         raise AssertionError(f"no {field} in /proc/{self.pid}/status")
 
+    def reset_peak(self) -> None:
+        """Have `VmHWM` start from what it uses now."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def _read(self, stream: Any, lines: list[str]) -> None:
         with stream:
             for raw in stream:
@@ -474,6 +483,17 @@ class RawClient:
         headers = [(name, value.strip()) for name, _, value in pairs]
         return Answer(status, headers, self._read_body(method, status, headers))
 
+    def take_some(self) -> bytes:
+        """Return what is there, and wait for it where there is nothing."""
+        if not self._unread:
+            self._receive()
+        taken, self._unread = self._unread, b""
+        return taken
+
+    def take_exactly(self, count: int) -> bytes:
+        """Return so many bytes as they came."""
+        return self._take(count)
+
     def wait_for_close(self) -> bytes:
         """Return all that still comes until the other side closes; a reset is a close as well."""
         with suppress(ConnectionError):
@@ -536,7 +556,11 @@ class Http2Client:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding=None))
+        # It sends what it is given, also what the protocol forbids.
+        config = h2.config.H2Configuration(
+            header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+        )
+        self._connection = h2.connection.H2Connection(config)
         self._connection.initiate_connection()
         self._flush()
         self.streams: dict[int, Stream] = {}
@@ -579,6 +603,14 @@ class Http2Client:
         while not until(stream):
             assert not self.closed, f"the connection ended: {stream}"
             self._receive()
+        return stream
+
+    def wait_for_any_end(self, stream_id: int) -> Stream:
+        """Return a stream once its response has ended, it was reset, or the connection is gone."""
+        stream = self.streams[stream_id]
+        with suppress(ConnectionError, h2.exceptions.ProtocolError):
+            while not (stream.ended or stream.reset is not None or self.closed):
+                self._receive()
         return stream
 
     def _receive(self) -> None:

@@ -4,8 +4,8 @@ Its argument is a JSON object: `options` (mitmproxy's), `bounds` (the discard's)
 mitmproxy no longer asks the gate). It says where it listens as JSON.
 
 What a request wants of the toy stands in its header `X-Toy`: `block`, `trailers` (a block with trailers),
-`raise` (in the gate), `die` (in a hook). Flows of `/kept` are kept. Paths below `/toy/` are answered by the
-toy itself.
+`raise` (in the gate), `die` (in a hook), `stream`. Flows of `/kept` are kept. Paths below `/toy/` are
+answered by the toy itself.
 """
 
 # mypy: allow-untyped-calls
@@ -23,6 +23,7 @@ from mitmproxy import ctx, http
 from mitmproxy.options import Options
 from mitmproxy.proxy.layers.http import HttpStream
 
+from orgfence.proxy import trailers
 from orgfence.proxy.early_answer import DiscardBounds, EarlyAnswerStream, install
 from orgfence.proxy.lean_master import LeanMaster
 
@@ -47,7 +48,7 @@ class Toy:
         wish = flow.request.headers.get("x-toy", "")
         if wish == "raise":
             raise ValueError("the secret " + flow.request.headers["x-secret"])
-        if not wish or wish == "die":
+        if wish in ("", "die", "stream"):
             return None
         response = http.Response.make(403, BLOCK_BODY, {"Content-Type": "application/json"})
         if wish == "trailers":
@@ -56,7 +57,9 @@ class Toy:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         self._note("requestheaders", flow)
-        if flow.request.headers.get("x-toy") == "die":
+        wish = flow.request.headers.get("x-toy")
+        flow.request.stream = wish == "stream"
+        if wish == "die":
             raise ValueError("the secret " + flow.request.headers["x-secret"])
 
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -109,6 +112,7 @@ async def main() -> None:
     """Run until SIGTERM."""
     wanted = json.loads(sys.argv[1])
     toy = Toy()
+    trailers.install()
     install(toy, DiscardBounds(**wanted.get("bounds", {})))
     if wanted.get("sabotage"):
         # mypy knows that methods are not to be replaced.

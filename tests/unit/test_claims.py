@@ -198,7 +198,7 @@ class Preset(NamedTuple):
 
 
 def claim(text: str, template: str | None = None) -> Selector:
-    return Selector.claim(text, template=template and TextTemplate.parse(template))
+    return Selector.claim(text, template=None if template is None else TextTemplate.parse(template))
 
 
 def jose(name: str, template: str) -> Selector:

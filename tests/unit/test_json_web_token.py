@@ -97,6 +97,8 @@ def test_a_time_that_is_no_finite_number_is_malformed(name: str, value: str) -> 
         b'{"alg":"RS256","a":NaN}',
         b'{"alg":"RS256","a":"\xff"}',
         b'{"alg":"RS256"}{}',
+        b'{"alg":"RS256","a":"\t"}',
+        b'\n {"alg":"RS256","alg":"RS256"}',
         b'\xef\xbb\xbf{"alg":"RS256"}',
         HEADER.decode().encode("utf-16"),
         HEADER.decode().encode("utf-32-be"),
@@ -133,6 +135,7 @@ STANDARD = b64encode(b'{"alg":"RS256","a":">>>???"}').rstrip(b"=")
         pytest.param(JWT + b".x", id="a fourth part"),
         pytest.param(JWT + b".x.y", id="five parts, but no JWE"),
         pytest.param(JWT + b"," + JWT, id="two of them"),
+        pytest.param(jwt_of(b"{", b'{"alg":"dir","enc":"A256GCM"}'), id="three parts that claim to be a JWE"),
         pytest.param(JWT + b"." * 1000, id="many parts"),
     ],
 )

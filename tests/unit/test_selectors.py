@@ -1,5 +1,7 @@
 """Where a selector leads: pointers, wildcards, and the selectors that are refused."""
 
+import re
+
 import pytest
 
 from orgfence.core.policy.templates import TextTemplate
@@ -39,7 +41,7 @@ def test_a_name_is_one_key_and_a_pointer_is_its_steps(text: str, pointer: tuple[
 )
 def test_a_pointer_that_cannot_be_meant_is_refused(text: str, told: str) -> None:
     """The message is for the policy's author."""
-    with pytest.raises(ValueError, match="^" + told.replace("*", r"\*")):
+    with pytest.raises(ValueError, match="^" + re.escape(told)):
         parse_pointer(text)
 
 
@@ -93,12 +95,12 @@ def test_a_pointer_finds_every_value_that_it_leads_to(text: str, values: list[ob
 def test_an_opaque_token_is_never_an_org_as_a_whole(template: str | None) -> None:
     """An org is shown and logged; the token is a secret."""
     with pytest.raises(ValueError, match="an opaque token as a whole is no org"):
-        Selector(Source.OPAQUE, template=template and TextTemplate.parse(template))
+        Selector(Source.OPAQUE, template=None if template is None else TextTemplate.parse(template))
 
 
 def test_a_template_has_to_capture_the_org() -> None:
     """Else it could never yield one."""
-    with pytest.raises(ValueError, match="`core/{instance}` does not say where the org is. Put `{org}` there"):
+    with pytest.raises(ValueError, match=r"^`core/\{instance\}` does not say where the org is\. Put `\{org\}` there$"):
         Selector.claim("iss", template=TextTemplate.parse("core/{instance}"))
 
 

@@ -86,8 +86,8 @@ def _values_of(source: OrgSource, fields: Fields, match: Match) -> list[bytes] |
     kind, name = source
     assert match.reading is not None
     if kind is PlaceKind.PATH:
-        path = match.route.path
-        return [path.captured(name, match.reading.segments)] if name in path.names else []
+        paths = [each.route.path for each in (match, *match.also)]
+        return [path.captured(name, match.reading.segments) for path in paths if name in path.names]
     if kind is PlaceKind.HEADER:
         if name not in fields:
             return []
@@ -98,8 +98,8 @@ def _values_of(source: OrgSource, fields: Fields, match: Match) -> list[bytes] |
     if kind is PlaceKind.QUERY:
         return query_values(match.reading.query, name)
     if kind is PlaceKind.HOST:
-        captured = match.host.captures.get(name)
-        return [] if captured is None else [captured]
+        captures = [each.host.captures for each in (match, *match.also)]
+        return [captured[name] for captured in captures if name in captured]
     return [name]
 
 

@@ -122,7 +122,7 @@ class Decision(NamedTuple):
 
     @property
     def severity(self) -> tuple[int, int, str]:
-        """Sorts failures: strictest enforcement, then the catalogue's order, then rule id."""
+        """Sorts decisions: strictest enforcement, then the catalogue's order, then rule id."""
         return -self.enforcement, self.reason.rank, "" if self.rule is None else self.rule.id
 
 
@@ -149,10 +149,8 @@ class Inspection(NamedTuple):
         if len(decisions) == 1 and first.verdict is Verdict.ALLOW and first.rule is not None:
             return first.rule.allowed[first.reason]
         failing = [decision for decision in decisions if decision.verdict is not Verdict.ALLOW]
-        if not failing:
-            return cls(decisions, first, Action.FORWARDED)
-        deciding = min(failing, key=lambda decision: decision.severity)
-        return cls(decisions, deciding, _ACTIONS[deciding.enforcement])
+        deciding = min(failing or decisions, key=lambda decision: decision.severity)
+        return cls(decisions, deciding, _ACTIONS[deciding.enforcement] if failing else Action.FORWARDED)
 
 
 _ACTIONS = {

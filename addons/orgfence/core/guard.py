@@ -17,7 +17,7 @@ from orgfence.core.known import Known
 from orgfence.core.policy.index import HostMatch
 from orgfence.core.request import Request, scan_headers
 from orgfence.core.rule import Rule
-from orgfence.core.ruleset import Fields, Match, Ruleset
+from orgfence.core.ruleset import METHOD_OVERRIDES, Fields, Match, Ruleset, methods_of, takes_one_of
 
 UNMATCHED = Inspection((), None, Action.UNMATCHED)
 _NO_RULE = Decision(None, Verdict.MISMATCH, Reason.NO_RULE)
@@ -33,18 +33,20 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     preflight = request.method == b"OPTIONS" and _is_preflight(fields)
     matches = ruleset.matching(request, fields, guarded)
     decisions = _one_a_rule([(match, _judge(fields, match, ruleset, known, now, preflight)) for match in matches])
-    if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(guarded, matches):
-        decisions = (*decisions, _NO_RULE)
+    if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(request.method, guarded, matches):
+        decisions = (*decisions, _NO_RULE._replace(imposed=ruleset.cap))
     return Inspection.of(decisions) if decisions else UNMATCHED
 
 
 def _is_preflight(fields: Fields) -> bool:
-    # https://fetch.spec.whatwg.org/#cors-preflight-request: the browser sends no credential with it.
+    # https://fetch.spec.whatwg.org/#cors-preflight-request: the browser sends no credential with it, and nothing that
+    # would make it another request.
     return (
         b"origin" in fields
         and b"access-control-request-method" in fields
         and b"authorization" not in fields
         and b"cookie" not in fields
+        and METHOD_OVERRIDES.isdisjoint(fields)
     )
 
 
@@ -54,36 +56,39 @@ def _judge(fields: Fields, match: Match, ruleset: Ruleset, known: Known, now: fl
         decision = decide(fields, match, ruleset, known, now, preflight=preflight)
     except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
         return failure(match, Reason.INTERNAL_ERROR, error=error)
-    if match.plain or decision.verdict is Verdict.ALLOW or decision.reason in UNAUTHENTICATED:
+    # What has an enforcement of its own keeps its reason, or an odd path alone would make it stricter.
+    if match.plain or decision.verdict is not Verdict.MISMATCH or decision.reason in UNAUTHENTICATED:
         return decision
     read_as = b"" if match.reading is None else b"/" + b"/".join(match.reading.segments)
     return decision._replace(verdict=Verdict.MISMATCH, reason=Reason.PATH_AMBIGUOUS, read_as=read_as)
 
 
 def _one_a_rule(judged: list[tuple[Match, Decision]]) -> tuple[Decision, ...]:
-    """Keep one decision for each rule: that of the plain reading, unless another match is enforced more strictly."""
+    """Keep one decision for each rule: the failure that weighs most, or an allow that holds for every match."""
     if len(judged) == 1:
         return (judged[0][1],)
-    kept: dict[Rule, Decision] = {}
+    kept: dict[Rule, tuple[_Weight, Decision]] = {}
     for match, decision in judged:
-        rule = match.route.rule
-        before = kept.get(rule)
-        if before is None or _outweighs(decision, before, plain=match.plain):
-            kept[rule] = decision
-    return tuple(kept.values())
+        weighed = _weight(match, decision), decision
+        before = kept.setdefault(match.route.rule, weighed)
+        if weighed[0] > before[0]:
+            kept[match.route.rule] = weighed
+    return tuple(decision for _, decision in kept.values())
 
 
-def _outweighs(decision: Decision, before: Decision, *, plain: bool) -> bool:
+type _Weight = tuple[bool, int, bool, int]
+
+
+def _weight(match: Match, decision: Decision) -> _Weight:
+    """Weigh a decision among those of its rule; of two allows the one that proved less weighs more."""
     if decision.verdict is Verdict.ALLOW:
-        return False
-    if before.verdict is Verdict.ALLOW:
-        return True
-    if plain:
-        return decision.severity < before.severity
-    return decision.enforcement > before.enforcement
+        return False, 0, False, decision.reason.rank
+    # Then the strictest, then that of the path as it stands, then the catalogue's order.
+    return True, decision.enforcement, match.plain, -decision.reason.rank
 
 
-def _leaves_unmatched(guarded: list[tuple[HostMatch, ...]], matches: list[Match]) -> bool:
+def _leaves_unmatched(method: bytes, guarded: list[tuple[HostMatch, ...]], matches: list[Match]) -> bool:
     """Return whether the request names a guarded host under which no rule matched it as it stands."""
-    matched = [match.host for match in matches if match.plain]
+    methods = methods_of(method, {})
+    matched = [match.host for match in matches if match.plain and takes_one_of(match.route.rule, methods)]
     return not all(any(host in matched for host in hosts) for hosts in guarded)

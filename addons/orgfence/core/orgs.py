@@ -19,17 +19,19 @@ class OrgNames:
 
     def __init__(self, ids: Mapping[str, str], aliases: Iterable[tuple[str, str]] = ()) -> None:
         """Take the id of each name, and (alias, name) pairs. Names, aliases and ids must not contradict."""
-        self._names = {canonical_id(org_id.encode()): name for name, org_id in ids.items()}
-        self._ids = {name.encode(): canonical_id(org_id.encode()) for name, org_id in ids.items()}
-        self._ids |= {alias.encode(): self._ids[name.encode()] for alias, name in aliases}
+        known = {name: canonical_id(org_id.encode()) for name, org_id in ids.items()}
+        self._names = {salesforce_id(org_id): name for name, org_id in known.items()}
+        self._names |= {org_id: name for name, org_id in known.items()}
+        words = [*zip(known, known, strict=True), *aliases]
+        self._ids = {canonical_id(word.encode()): known[name] for word, name in words}
 
     def normalise(self, value: bytes) -> bytes:
         """Return the id that a value stands for: of a name or an alias its id, of a UUID its lower-case form."""
-        known = self._ids.get(value)
-        return canonical_id(value) if known is None else known
+        canonical = canonical_id(value)
+        return self._ids.get(canonical, canonical)
 
     def name_of(self, org_id: bytes) -> str | None:
-        """Return the policy's name for a normalised id, or None."""
+        """Return the policy's name for a normalised id, a Salesforce id in either form; None: it has none."""
         return self._names.get(org_id)
 
 

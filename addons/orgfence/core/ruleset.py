@@ -20,7 +20,7 @@ from orgfence.core.tokens.reader import TokenReader
 type Fields = dict[bytes, list[bytes]]
 
 # What frameworks let a client put in place of the method that stands in the request line (Rack, Symfony, ASP.NET).
-_METHOD_OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
+METHOD_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 # What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).
 _PATH_OVERRIDES = (b"x-original-url", b"x-rewrite-url")
 _ALWAYS_WANTED = frozenset(
@@ -31,7 +31,7 @@ _ALWAYS_WANTED = frozenset(
         b"access-control-request-method",
         b"authorization",
         b"cookie",
-        *_METHOD_OVERRIDES,
+        *METHOD_OVERRIDES,
         *_PATH_OVERRIDES,
     }
 )
@@ -47,6 +47,9 @@ class Match(NamedTuple):
     reading: Reading | None
     #: Whether the reading is the path as it stands.
     plain: bool
+    #: The rule's other hosts and paths that match under the same name in the same reading: what any of them captures
+    #: is about the request.
+    also: tuple["Match", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +64,8 @@ class Ruleset:
     tokens: TokenReader
     #: What becomes of requests to guarded hosts that no rule matches: OBSERVE or BLOCK.
     unmatched: Enforcement
+    #: The most that is done about anything.
+    cap: Enforcement
     #: A short hash of what was loaded, which caches, log and metrics carry.
     generation: str
     #: The canonical names of all header fields that some rule may ask for.
@@ -75,6 +80,7 @@ class Ruleset:
         orgs: OrgNames,
         unmatched: Enforcement,
         generation: str,
+        cap: Enforcement = Enforcement.BLOCK,
     ) -> Self:
         """Index the routes, each of which holds its rule; the rules are those that have one."""
         routes = tuple(routes)
@@ -87,6 +93,7 @@ class Ruleset:
             orgs=orgs,
             tokens=TokenReader(issuers.values(), orgs, generation),
             unmatched=unmatched,
+            cap=cap,
             generation=generation,
             wanted_headers=_ALWAYS_WANTED.union(*(_headers_of(rule) for rule in rules)),
         )
@@ -106,14 +113,15 @@ class Ruleset:
             routes=[route._replace(rule=capped[route.rule]) for route in self.routes],
             issuers=self.issuers,
             orgs=self.orgs,
-            unmatched=Enforcement.OBSERVE,
+            unmatched=self.unmatched,
             generation=self.generation,
+            cap=Enforcement.OBSERVE,
         )
 
     @property
     def strictest(self) -> Enforcement:
-        """The strictest that any rule does where no verdict can be reached: what a failure without a rule gets."""
-        return max((rule.undetermined for rule in self.rules), default=self.unmatched)
+        """The strictest that is done where no verdict can be reached: what a failure without a rule gets."""
+        return min(self.cap, max([self.unmatched, *(rule.undetermined for rule in self.rules)]))
 
     def guards(self, authority: Authority) -> bool:
         """Return whether some rule's hosts include this one."""
@@ -134,15 +142,9 @@ class Ruleset:
 
     def matching(self, request: Request, fields: Fields, guarded: list[tuple[HostMatch, ...]]) -> list[Match]:
         """Return what applies under any of the guarded names, the plain reading's matches first."""
-        methods = _methods_of(request.method, fields)
-        hosts = guarded[0] if len(guarded) == 1 else _distinct(guarded)
+        methods = methods_of(request.method, fields)
         plain = plain_reading(request.target)
-        matches = [
-            Match(route, host, plain, True)
-            for host in hosts
-            for route in host.paths.find(plain.segments)
-            if _applies(route.rule, methods, request.listen_port, plain)
-        ]
+        matches = _matching_as(plain, True, request, methods, guarded)
         if not has_other_readings(request.target) and not any(name in fields for name in _PATH_OVERRIDES):
             return matches
 
@@ -150,25 +152,40 @@ class Ruleset:
         if readings is None:
             return matches + [
                 Match(route, host, None, False)
+                for hosts in guarded
                 for host in hosts
                 for route in host.paths.routes
                 if _applies(route.rule, methods, request.listen_port, None)
             ]
-        return matches + [
-            Match(route, host, reading, False)
-            for reading in readings
+        for reading in readings:
+            matches += _matching_as(reading, False, request, methods, guarded)
+        return matches
+
+
+def _matching_as(
+    reading: Reading, plain: bool, request: Request, methods: frozenset[bytes], guarded: list[tuple[HostMatch, ...]]
+) -> list[Match]:
+    """Return what applies in one reading: one match for each rule under each name."""
+    found: list[Match] = []
+    for hosts in guarded:
+        matches = [
+            Match(route, host, reading, plain)
             for host in hosts
             for route in host.paths.find(reading.segments)
             if _applies(route.rule, methods, request.listen_port, reading)
         ]
+        found += matches if len(matches) < 2 else _joined(matches)
+    return found
 
 
-def _distinct(guarded: list[tuple[HostMatch, ...]]) -> tuple[HostMatch, ...]:
-    """Return every host pattern once."""
-    found: list[HostMatch] = []
-    for hosts in guarded:
-        found.extend(host for host in hosts if host not in found)
-    return tuple(found)
+def _joined(matches: list[Match]) -> Iterable[Match]:
+    """Join the matches of each rule: one of its paths may name the org, and another that matches too may not."""
+    joined: dict[Rule, Match] = {}
+    for match in matches:
+        first = joined.setdefault(match.route.rule, match)
+        if first is not match:
+            joined[match.route.rule] = first._replace(also=(*first.also, match))
+    return joined.values()
 
 
 def _headers_of(rule: Rule) -> set[bytes]:
@@ -189,18 +206,24 @@ _PLAIN_METHODS = {
 }
 
 
-def _methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
+def methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
     """Return every method that the server may take this request for; HEAD is GET without a body."""
-    methods = _PLAIN_METHODS.get(method) or frozenset({method, method.upper()})
-    for name in _METHOD_OVERRIDES:
-        if name in fields:
-            methods = methods.union(value.strip().upper() for value in fields[name])
-    return methods
+    methods = _PLAIN_METHODS.get(method)
+    if methods is not None and METHOD_OVERRIDES.isdisjoint(fields):
+        return methods
+    overrides = [value.strip().upper() for name in METHOD_OVERRIDES for value in fields.get(name, ())]
+    methods = frozenset({method, method.upper(), *overrides})
+    return methods | {b"GET"} if b"HEAD" in methods else methods
+
+
+def takes_one_of(rule: Rule, methods: frozenset[bytes]) -> bool:
+    """Return whether a rule is for requests with one of these methods."""
+    return rule.methods is None or not rule.methods.isdisjoint(methods)
 
 
 def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: Reading | None) -> bool:
     """Return whether a rule whose host and path match applies in the other respects too."""
-    if rule.methods is not None and rule.methods.isdisjoint(methods):
+    if not takes_one_of(rule, methods):
         return False
     if rule.listen is not None and listen_port not in rule.listen:
         return False

@@ -2,3 +2,7 @@
 
 A reader starts at `story.py`.
 """
+
+
+class DemoError(Exception):
+    """Something that the demo tells of did not happen; in words for the person who runs it."""

@@ -35,14 +35,14 @@ class Orgfence:
         ruleset: Ruleset,
         reporter: Reporter,
         *,
-        stream_everything: bool,
+        stream_above: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Guard by this ruleset. `stream_everything`: also small bodies, which nobody will want to look at."""
+        """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come."""
         self.ruleset = ruleset
         self._known = Known(TokenCache())
         self._reporter = reporter
-        self._stream_everything = stream_everything
+        self._stream_above = stream_above
         self._clock = clock
         # Weak, so that whatever way a flow ends nothing of it stays.
         self._inspections: WeakKeyDictionary[http.HTTPFlow, Inspection] = WeakKeyDictionary()
@@ -135,11 +135,11 @@ class Orgfence:
         return Shown(inspection_id, explanation, annotation.header_value(decision, explanation, inspection_id))
 
     def _is_streamed(self, message: http.Message) -> bool:
-        """Return whether a body is passed on as it comes: large and unsized ones always."""
-        if self._stream_everything:
-            return True
-        length = message.headers.get("content-length", "")
-        return not length.isdecimal() or int(length) > _BUFFERED_BYTES
+        for name, value in message.headers.fields:
+            # The length first: a cheap test that nearly all names fail.
+            if len(name) == 14 and name.lower() == b"content-length":
+                return not value.isdigit() or int(value) > self._stream_above
+        return True
 
     def _annotate_response(self, flow: http.HTTPFlow, response: http.Response, inspection: Inspection) -> None:
         self._reporter.answered(flow, inspection, self._shown.get(flow), response.status_code)
@@ -158,5 +158,7 @@ class Orgfence:
             annotation.annotate(response.headers, value)
 
 
-# With a view that shows bodies, those that fit this are kept for it, whole.
-_BUFFERED_BYTES = 1024 * 1024
+#: Larger bodies are not worth holding. A small one that is complete costs the client one wake-up instead of two.
+STREAM_ABOVE = 64 * 1024
+#: With a view that shows bodies, those that fit this are kept for it, whole.
+STREAM_ABOVE_WITH_VIEW = 1024 * 1024

@@ -67,19 +67,23 @@ def _stripped(fields: Headers) -> Iterable[tuple[bytes, bytes]]:
 
 
 def _listed(orgs: tuple[str, ...]) -> str:
-    """Join as many as fit, and count the rest."""
+    """Join as many as fit once they are escaped, and count the rest."""
     shown = ""
     for index, org in enumerate(orgs):
         longer = f"{shown}, {org}" if shown else org
-        if len(longer) > _MAX_LIST_CHARACTERS:
+        if len(longer) > _MAX_LIST_CHARACTERS or len(_escaped(longer)) > _MAX_LIST_CHARACTERS:
             rest = len(orgs) - index
-            return f"{shown} and {rest} more" if shown else f"{org[:_MAX_LIST_CHARACTERS]}..."
+            # An escaped character takes two.
+            return f"{shown} and {rest} more" if shown else f"{org[: _MAX_LIST_CHARACTERS // 2]}..."
         shown = longer
     return shown
 
 
 def _string(text: str) -> str:
     """Return an RFC 9651 string: printable ASCII, quotes and backslashes escaped; other characters as `?`."""
+    return f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
     printable = "".join(character if " " <= character <= "~" else "?" for character in text)
-    escaped = printable.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return printable.replace("\\", "\\\\").replace('"', '\\"')

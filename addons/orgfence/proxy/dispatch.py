@@ -79,8 +79,8 @@ class HookTable(AddonManager):
                 return
             except exceptions.OptionsError:
                 raise
-            except Exception as error:
-                # Not `logger.exception`: its last line is the exception's message.
+            except Exception as error:  # noqa: BLE001 - an addon's bug must not stop the others
+                # Not `logger.exception`, whose last line is the exception's message.
                 logger.error("Addon error in `%s`: %s", event.name, outline(error))  # noqa: TRY400
 
     def _groups(self, name: str) -> tuple[Group, ...]:
@@ -103,7 +103,8 @@ def _hooks_below(addon: Any, name: str) -> Group:
         # `from mitmproxy import log` in an addon that is a module is no hook for the event `log`.
         if not hook or isinstance(hook, ModuleType):
             continue
-        if not callable(hook):
-            raise exceptions.AddonManagerError(f"Addon handler {name} ({each}) not callable")
-        found.append(hook)
+        if callable(hook):
+            found.append(hook)
+        else:
+            logger.error("Addon handler `%s` of `%s` is not callable", name, type(each).__name__)
     return tuple(found)

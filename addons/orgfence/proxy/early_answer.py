@@ -10,7 +10,8 @@ Relies, in mitmproxy 12.2, on:
 * `HttpStream.state_wait_for_request_headers` calling `check_killed` once, after the `requestheaders` hook;
 * events that come while a hook runs waiting in `_paused_event_queue`;
 * `make_server_connection` being the only way of a request to its upstream;
-* `HttpLayer.streams`, `.connections` and `.command_sources`: to whom events and wake-ups go.
+* `HttpLayer.streams`, `.connections` and `.command_sources`: to whom events and wake-ups go;
+* h2's `H2Stream._expected_content_length`, where None is no expectation.
 """
 
 # mypy: allow-untyped-calls
@@ -41,6 +42,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook, HttpResponseHook
+from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from orgfence.proxy.dispatch import outline
@@ -135,7 +137,7 @@ class EarlyAnswerStream(HttpStream):
         """Close the client's HTTP/1 connection, or reset its HTTP/2 stream, in the midst of a body."""
         self.client_state = self.state_errored
         client = self.context.client
-        connection = self._http_layer.connections[client]
+        connection = self._client_connection
         if isinstance(connection, Http2Server) and _answer_is_out(connection, self.stream_id):
             # RFC 9113 section 8.1: so a server that has sent its whole response asks for no more.
             connection.h2_conn.reset_stream(self.stream_id, ErrorCodes.NO_ERROR)
@@ -149,8 +151,8 @@ class EarlyAnswerStream(HttpStream):
     def _ask_gate(self) -> http.Response | None:
         try:
             answer = self._gate.answer_early(self.flow)
-        except Exception as error:
-            # Not `logger.exception`: its last line is the exception's message, which might quote the request.
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the request must not go on
+            # Not `logger.exception`, whose last line is the exception's message: it might quote the request.
             logger.error("The gate failed, so the request is refused: %s", outline(error))  # noqa: TRY400
             return http.Response.make(502)
         # What another addon answers, such as a 407, would else wait for the body all the same.
@@ -160,7 +162,7 @@ class EarlyAnswerStream(HttpStream):
         flow = self.flow
         flow.response = answer
         self._complete_request(flow.request)
-        if _closes_connection(flow.request, self._bounds):
+        if self._is_http1 and _ends_connection(flow.request, self._bounds):
             answer.headers["Connection"] = "close"
 
         # What views and loggers expect of a response, also of one that an addon made.
@@ -173,6 +175,7 @@ class EarlyAnswerStream(HttpStream):
 
         self.server_state = self.state_done
         self.client_state = self.state_discard_request_body
+        self._allow_short_body()
         yield from self._send(flow.response or answer)
         if not self._has_come(RequestEndOfMessage, RequestProtocolError):
             yield from self._set_deadline()
@@ -184,17 +187,28 @@ class EarlyAnswerStream(HttpStream):
             request.data.content = b""
 
     def _send(self, answer: http.Response) -> CommandGenerator[None]:
-        client, request = self.context.client, self.flow.request
-        is_head = request.method.upper() == "HEAD"
+        client = self.context.client
+        is_head = self.flow.request.method.upper() == "HEAD"
         content = None if is_head else answer.raw_content
         # mitmproxy's HTTP/1 server cannot send trailers; it crashes.
-        trailers = None if is_head or _is_http1(request) else answer.trailers
+        trailers = None if is_head or self._is_http1 else answer.trailers
         yield SendHttp(ResponseHeaders(self.stream_id, answer, not (content or trailers)), client)
         if content:
             yield SendHttp(ResponseData(self.stream_id, content), client)
         if trailers:
             yield SendHttp(ResponseTrailers(self.stream_id, trailers), client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
+
+    def _allow_short_body(self) -> None:
+        """Let an HTTP/2 client end its body before the length it declared, as curl 7 does when it sees a 403.
+
+        h2 would take that for an error of the whole connection, and end all other streams with it.
+        """
+        connection = self._client_connection
+        if isinstance(connection, Http2Server):
+            stream = connection.h2_conn.streams.get(self.stream_id)
+            if stream is not None:
+                stream._expected_content_length = None
 
     def _set_deadline(self) -> CommandGenerator[None]:
         self.deadline = time.monotonic() + self._bounds.seconds
@@ -212,6 +226,15 @@ class EarlyAnswerStream(HttpStream):
 
     def _has_come(self, *kinds: type[HttpEvent]) -> bool:
         return any(isinstance(event, kinds) for event in self._paused_event_queue)
+
+    @property
+    def _is_http1(self) -> bool:
+        # The version in the request line is whatever the client wrote there.
+        return isinstance(self._client_connection, Http1Server)
+
+    @property
+    def _client_connection(self) -> Layer:
+        return self._http_layer.connections[self.context.client]
 
     @property
     def _http_layer(self) -> HttpLayer:
@@ -243,12 +266,9 @@ class DiscardClock:
             yield commands.RequestWakeup(min(waiting) - now)
 
 
-def _closes_connection(request: http.Request, bounds: DiscardBounds) -> bool:
-    """Return whether it is known at once that no further request can follow on this connection."""
-    if not _is_http1(request):
-        return False
-    # RFC 9110 section 10.1.1: such a client may send its body or not, so nobody knows what its next bytes
-    # are.
+def _ends_connection(request: http.Request, bounds: DiscardBounds) -> bool:
+    """Return whether it is known at once that no other HTTP/1 request can follow this one."""
+    # RFC 9110 section 10.1.1: such a client may send its body or not, so nobody can tell what comes next.
     if "100-continue" in request.headers.get("expect", "").lower():
         return True
     try:
@@ -257,10 +277,6 @@ def _closes_connection(request: http.Request, bounds: DiscardBounds) -> bool:
         # Only if an addon has made it so: mitmproxy has refused what came like this.
         return True
     return length is not None and length > bounds.max_bytes
-
-
-def _is_http1(request: http.Request) -> bool:
-    return not (request.is_http2 or request.is_http3)
 
 
 def _answer_is_out(connection: Http2Server, stream_id: int) -> bool:

@@ -34,7 +34,6 @@ def inspection_record(
         path=_path(flow),
         generation=generation,
         trace_id=trace_id_of(flow.request.headers.get("traceparent", "")),
-        error=deciding.error,
     )
 
 

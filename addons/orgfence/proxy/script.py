@@ -20,7 +20,7 @@ from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.log import configure_logging
 from orgfence.observe.metrics import Metrics
 from orgfence.policy_files import read_policy, read_starter
-from orgfence.proxy.addon import Orgfence
+from orgfence.proxy.addon import STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.content_view import OrgfenceContentview
 from orgfence.proxy.listening import cannot_listen, readiness_of
 from orgfence.proxy.options import NEEDED
@@ -65,7 +65,7 @@ class Script:
         self._metrics.set_policy(ruleset.generation)
         self._metrics.set_observe_override(ctx.options.orgfence_observe)
         reporter = Reporter(self._metrics, self._log, ruleset)
-        self.addons = [Orgfence(ruleset, reporter, stream_everything=False)]
+        self.addons = [Orgfence(ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW)]
         self.addons[0].configure(updated)
 
     def running(self) -> None:

@@ -16,7 +16,7 @@ from orgfence.errors import StartError
 from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.metrics import Metrics
 from orgfence.proxy import early_answer
-from orgfence.proxy.addon import Orgfence
+from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.lean_master import LeanMaster
 from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of
 from orgfence.proxy.options import NEEDED
@@ -32,7 +32,7 @@ async def serve(
     announce: Callable[[Listening], None],
 ) -> None:
     """Run until SIGINT or SIGTERM. Raises `StartError` for what keeps the proxy from starting."""
-    guard = Orgfence(ruleset, reporter, stream_everything=not settings.web)
+    guard = Orgfence(ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE)
     master = _make_master(settings, guard)
     apply_settings(settings, master)
 

@@ -63,10 +63,10 @@ def org_sources(
         source = OrgSource(PlaceKind(kind), _name_of(kind, name, orgs))
         if source.kind in captures:
             _check_captured(source, name, captures[source.kind], faults)
-        if source.kind is PlaceKind.HEADER:
-            _check_org_header(source.name, name, faults)
         if source in secrets:
             faults.add(name.place, f"{shown(name)} holds this rule's credential. Name what holds the org")
+        elif source.kind is PlaceKind.HEADER:
+            _check_org_header(source.name, name, faults)
         sources.append(source)
     return tuple(sources)
 

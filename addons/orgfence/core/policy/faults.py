@@ -1,5 +1,6 @@
 """The operator's mistakes: where each stands, what is wrong there and how to mend it. All of them at once."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
@@ -56,17 +57,20 @@ class PolicyError(Exception):
 class Faults:
     """Collects what is wrong with one file."""
 
-    __slots__ = ("_found", "_lines", "_name")
+    __slots__ = ("_found", "_lines", "_name", "_shown")
 
     def __init__(self, name: str, lines: list[str]) -> None:
         """Take the file's name and its lines, for the messages."""
         self._name = name
         self._lines = lines
+        self._shown: dict[int, str] = {}
         self._found: list[Fault] = []
 
     def add(self, place: Place, message: str) -> None:
         """Note a fault. `PolicyError` once there are too many to go on."""
-        self._found.append(Fault(self._name, place, message, self._lines[place.line - 1]))
+        if place.line not in self._shown:
+            self._shown[place.line] = _SECRET.sub(_mask, self._lines[place.line - 1])
+        self._found.append(Fault(self._name, place, message, self._shown[place.line]))
         if len(self._found) == MAX_FAULTS:
             raise PolicyError(self._found)
 
@@ -84,6 +88,14 @@ class Faults:
         """Raise `PolicyError` if there is a fault."""
         if self._found:
             raise PolicyError(self._found)
+
+
+# Messages end in logs, where no secret may; a policy that holds one has yet to be told so.
+_SECRET = re.compile(r"((?:secret|password)[\"']?\s*:\s*)(.+)", re.IGNORECASE)
+
+
+def _mask(found: re.Match[str]) -> str:
+    return found[1] + "*" * len(found[2])
 
 
 # A terminal line; the place stays in sight with some of what stands before it.

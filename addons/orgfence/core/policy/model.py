@@ -31,7 +31,7 @@ class Section(BaseModel):
     def _check_choice(self) -> Self:
         given = [key for key in self.choice if getattr(self, key) is not None]
         if self.choice and not given:
-            raise fault(f"{self.called} without {listed(self.choice)}. Add it")
+            raise fault(f"{self.called} without {listed(self.choice)}. Add {'one' if self.choice[1:] else 'it'}")
         if len(given) > 1:
             raise fault(f"{self.called} with {listed(given, 'and')} at once. Keep one of them")
         return self
@@ -132,7 +132,7 @@ class IssuerEntry(Section):
     iss: Annotated[Scalar, PlainValidator(_issuer)] | None = None
     claims: ClaimsEntry = Field(default_factory=ClaimsEntry)
     leeway: Text | None = None
-    ids: Annotated[Scalar, one_of("form of `ids`", "salesforce")] | None = None
+    ids: Annotated[Scalar, one_of("`ids` value", "salesforce")] | None = None
     preset: NotYet = None
     verify: NotYet = None
     oauth: NotYet = None

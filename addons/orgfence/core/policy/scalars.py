@@ -72,7 +72,7 @@ def number(node: object) -> int:
     """Return a whole number written in digits alone."""
     value = scalar(node)
     if value.quoted:
-        raise fault(f"{shown(value)} in quotes is text. Write the number without them")
+        raise fault(f"{shown(value)} in quotes is text. Write the number without quotes")
     if not re.fullmatch(r"0|[1-9][0-9]{0,8}", value):
         raise fault(f"{shown(value)} is no whole number. Write it in digits")
     return int(value)

@@ -5,6 +5,7 @@ keeps its text and whether it was quoted, and the models ask for text or a numbe
 notation for a tree (tags, aliases, merge keys, several documents) is refused: a policy is read by people.
 """
 
+import codecs
 import re
 from typing import Self, cast
 
@@ -21,6 +22,8 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES = 8 * 1024 * 1024
 # The deepest place of a policy (a claim of an example's token, say) lies ten levels down.
 MAX_DEPTH = 32
+# Ten thousand rules hold some three hundred thousand.
+MAX_VALUES = 1_000_000
 
 
 class Scalar(str):
@@ -59,8 +62,8 @@ class Sequence(list["Node"]):
         self.place = place
 
 
-class Mapping(dict[Scalar, "Node"]):
-    """A mapping that knows where it begins."""
+class Mapping(dict[str, "Node"]):
+    """A mapping that knows where it begins. Its keys are scalars too."""
 
     __slots__ = ("place",)
 
@@ -71,7 +74,7 @@ class Mapping(dict[Scalar, "Node"]):
 
     def key(self, text: str) -> Scalar:
         """Return a key that it has as it was written."""
-        return next(key for key in self if key == text)
+        return next(key for key in self if isinstance(key, Scalar) and key == text)
 
 
 type Node = Scalar | Sequence | Mapping
@@ -104,6 +107,7 @@ class _Builder:
     def __init__(self, faults: Faults) -> None:
         self.root: Node | None = None
         self._faults = faults
+        self._count = 0
         # The collections that are still open, outermost first, and the key of each that awaits its value.
         self._open: list[Sequence | Mapping] = []
         self._keys: list[Node | None] = []
@@ -137,6 +141,9 @@ class _Builder:
 
     def _add(self, node: Node) -> None:
         """Put a node at the top, into the open list, or as key or value into the open mapping."""
+        self._count += 1
+        if self._count > MAX_VALUES:
+            self._faults.stop(node.place, f"more than {MAX_VALUES} values. No policy needs so many")
         if not self._open:
             self.root = node
             return
@@ -183,15 +190,15 @@ def _decode(data: bytes, name: str) -> str:
         Faults(name, [""]).stop(
             Place(1, 1), f"this file has {len(data)} bytes, more than the {MAX_BYTES} of any policy"
         )
+    encoded = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
+        return encoded.decode()
     except UnicodeDecodeError as error:
-        start = len(data) - len(data.removeprefix(b"\xef\xbb\xbf"))
-        before = _BREAK.split(data[start : error.start].decode())
-        lines = _BREAK.split(data[start:].decode(errors="replace"))
-        Faults(name, lines).stop(
+        before = _BREAK.split(encoded[: error.start].decode())
+        Faults(name, _BREAK.split(encoded.decode(errors="replace"))).stop(
             Place(len(before), len(before[-1]) + 1),
-            f"byte {error.start} (`{data[error.start]:#04x}`) is no UTF-8. Save the file as UTF-8",
+            f"byte {len(data) - len(encoded) + error.start} (`{encoded[error.start]:#04x}`) is no UTF-8. "
+            "Save the file as UTF-8",
         )
 
 

@@ -79,7 +79,8 @@ def _explain(details: ErrorDetails, tree: Mapping) -> tuple[Place, str]:
     if kind == FAULT:
         return place, details["ctx"]["message"]
     if kind == "missing":
-        return place, f"{_type_at(outer).called} without `{last}`. Add it"
+        fix = f"Begin with `version: {VERSION}`" if last == "version" else "Add it"
+        return place, f"{_type_at(outer).called} without `{last}`. {fix}"
     if kind == "too_short":
         required = _type_at(outer).keys()[last].is_required()
         return place, "an empty list. Write at least one item" + ("" if required else f", or leave out `{last}`")
@@ -95,7 +96,7 @@ def _unknown_key(key: str, section: type[Section]) -> str:
 def _no_list(node: Node) -> str:
     if node == "":
         return NOTHING
-    if not isinstance(node, Scalar) or len(node) > _SHORT:
+    if not isinstance(node, Scalar) or len(node) > _SHORT or not node.isprintable():
         return "a list belongs here. Write `[…]`, or each item after a `-`"
     return f"a list belongs here. Write `[{node}]`" if node.isalnum() else f'a list belongs here. Write `["{node}"]`'
 
@@ -119,7 +120,7 @@ def _node_at(tree: Mapping, location: _Location) -> Node:
         if isinstance(node, Sequence):
             node = node[cast("int", step)]
         elif isinstance(node, Mapping) and step in node:
-            node = node[cast("Scalar", step)]
+            node = node[cast("str", step)]
         # Else one value stands for a list of one, or a text for a mapping; or the key is missing.
     return node
 

@@ -1,7 +1,6 @@
 """How messages to the policy's author are put together, so that all of them read alike."""
 
 import difflib
-import unicodedata
 from collections.abc import Iterable
 
 # A terminal line holds some eighty characters; what is longer is recognised by its beginning.
@@ -11,14 +10,12 @@ _MAX_SHOWN = 60
 def shown(value: str) -> str:
     """Return a value from the policy in backticks: cut where it is long, and harmless to a terminal."""
     cut = value if len(value) <= _MAX_SHOWN else value[: _MAX_SHOWN - 1] + "…"
-    return f"`{visible(cut)}`"
+    return f"`{visible(cut).replace('\t', ' ')}`"
 
 
 def visible(text: str) -> str:
-    """Return text with `?` for every character that cannot be seen or would steer the terminal; tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join("?" if _is_hidden(character) else character for character in text)
+    """Return text with `?` for each character that cannot be seen or would steer the terminal; tabs stay."""
+    return "".join(character if character.isprintable() or character == "\t" else "?" for character in text)
 
 
 def listed(words: Iterable[str], joint: str = "or") -> str:
@@ -31,9 +28,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a sentence that names the nearest of the known words, or nothing."""
     if len(word) > _MAX_SHOWN:
         return ""
-    nearest = difflib.get_close_matches(word.lower(), known, n=1)
+    nearest = difflib.get_close_matches(word, known, n=1)
     return f" Did you mean {shown(nearest[0])}?" if nearest else ""
-
-
-def _is_hidden(character: str) -> bool:
-    return character != "\t" and unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")

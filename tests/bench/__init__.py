@@ -1,0 +1,1 @@
+"""Benchmarks: ratios from one run, not part of the tests."""

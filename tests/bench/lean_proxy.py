@@ -1,0 +1,20 @@
+"""The lean proxy without a policy: what the checks of orgfence are compared with."""
+
+import asyncio
+import sys
+
+from mitmproxy.options import Options
+
+from orgfence.proxy.lean_master import LeanMaster
+
+
+async def main(mode: str, port: int) -> None:
+    """Run until killed."""
+    options = Options()
+    master = LeanMaster(options)
+    options.update(mode=[mode], listen_host="127.0.0.1", listen_port=port, rawtcp=False, keep_host_header=True)
+    await master.run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,219 @@
+"""The index finds every route that matches, by host and by path, and no other."""
+
+import pytest
+
+from orgfence.core.decision import Enforcement
+from orgfence.core.policy import index
+from orgfence.core.policy.index import HostMatch, PathIndex, Route, RouteIndex
+from orgfence.core.policy.templates import HostTemplate, PathTemplate
+from orgfence.core.request import Authority
+from orgfence.core.rule import Rule
+
+
+def make_rule(name: str = "rule") -> Rule:
+    return Rule(
+        id=name,
+        methods=None,
+        listen=None,
+        except_paths=(),
+        org=(),
+        issuer=None,
+        places=(),
+        scopes=frozenset(),
+        coverage=None,
+        pass_without_token=False,
+        pass_without_org=False,
+        pass_without_claim=False,
+        enforcement=Enforcement.BLOCK,
+        undetermined=Enforcement.BLOCK,
+        unauthenticated=Enforcement.BLOCK,
+    )
+
+
+def make_route(host: str, path: str = "/**", rule: Rule | None = None) -> Route:
+    return Route(rule or make_rule(), HostTemplate.parse(host), PathTemplate.parse(path))
+
+
+def split(path: str) -> tuple[bytes, ...]:
+    return tuple(path.encode().split(b"/")[1:]) if path != "/" else ()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/", {"/", "/**"}),
+        ("/orgs", {"/**", "/{kind}", "/orgs/**"}),
+        ("/orgs/acme", {"/**", "/orgs/**", "/orgs/{org}", "/orgs/acme", "/{kind}/*", "/orgs/{org}/**"}),
+        ("/orgs/globex", {"/**", "/orgs/**", "/orgs/{org}", "/{kind}/*", "/orgs/{org}/**"}),
+        ("/orgs/acme/users", {"/**", "/orgs/**", "/orgs/{org}/**", "/*/{org}/users", "/orgs/*/{what}"}),
+        ("/orgs//users", {"/**", "/orgs/**"}),
+        ("/v2/x", {"/**", "/{kind}/*", "/v{n}/x"}),
+        ("/v/x", {"/**", "/{kind}/*"}),
+        ("/v2.json/x", {"/**", "/{kind}/*", "/v{n}/x", "/v{n}.json/x"}),
+        ("//x", {"/**"}),
+        ("/x/y/z/a/b/c", {"/**"}),
+    ],
+)
+def test_find_returns_every_route_that_matches(path: str, expected: set[str]) -> None:
+    """Literals, captures, partial captures, `*` and `**` that overlap are all found, each once."""
+    templates = [
+        "/",
+        "/**",
+        "/{kind}",
+        "/{kind}/*",
+        "/*/{org}/users",
+        "/orgs/**",
+        "/orgs/{org}",
+        "/orgs/acme",
+        "/orgs/{org}/**",
+        "/orgs/*/{what}",
+        "/v{n}/x",
+        "/v{n}.json/x",
+    ]
+    paths = PathIndex(make_route("*", template) for template in templates)
+    found = [route.path.text for route in paths.find(split(path))]
+    assert sorted(found) == sorted(expected)
+
+
+def test_routes_with_one_path_are_all_found() -> None:
+    """Two rules on one template, or on templates that differ in names alone, both decide."""
+    routes = [make_route("*", "/orgs/{org}"), make_route("*", "/orgs/{org}"), make_route("*", "/orgs/{id}/")]
+    paths = PathIndex(routes)
+    assert paths.routes == tuple(routes)
+    assert paths.find([b"orgs", b"acme"]) == routes
+
+
+def hosts_of(routes: RouteIndex, name: bytes, port: int = 443) -> dict[str, dict[bytes, bytes]]:
+    """What each matching host template captured, by its text."""
+    return {match.paths.routes[0].host.text: dict(match.captures) for match in routes.hosts(Authority(name, port))}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (b"other.org", {"*": {}}),
+        (
+            b"api.example.com",
+            {
+                "*": {},
+                "api.example.com": {},
+                "*.example.com": {},
+                "*.com": {},
+                "{tenant}.example.com": {b"tenant": b"api"},
+                "{org}.example.com": {b"org": b"api"},
+            },
+        ),
+        (
+            b"API-eu.Example.com.:8443",
+            {
+                "*": {},
+                "*.example.com": {},
+                "*.com": {},
+                "{tenant}.example.com": {b"tenant": b"api-eu"},
+                "{org}.example.com": {b"org": b"api-eu"},
+                "api-{region}.example.com:8443": {b"region": b"eu"},
+            },
+        ),
+        (b"example.com", {"*": {}, "*.com": {}}),
+        (b".example.com", {"*": {}, "*.com": {}, "*.example.com": {}}),
+        (b"c.b.a.example.com", {"*": {}, "*.com": {}, "*.example.com": {}, "*.{x}.example.com": {b"x": b"a"}}),
+        (b"10.0.0.1", {"*": {}, "10.0.0.1": {}}),
+        (b"10.1:80", {"*": {}, "10.0.0.1": {}}),
+        (b"10.0.0.1:8080", {"*": {}, "10.0.0.1": {}, "10.0.0.1:8080": {}}),
+        (b"10.0.0.2", {"*": {}}),
+        (b"[0::1]", {"*": {}, "[::1]:443": {}}),
+        (b"[::1]:80", {"*": {}}),
+        (b"", {"*": {}}),
+        (b"w.x.y.z", {"*": {}, "{a}.{b}.{c}.{d}": {b"a": b"w", b"b": b"x", b"c": b"y", b"d": b"z"}}),
+    ],
+)
+def test_hosts_returns_every_template_that_matches(name: bytes, expected: dict[str, dict[bytes, bytes]]) -> None:
+    """Each with its own captures; an address has no labels, and a leading `*.` is one label at least."""
+    templates = [
+        "*",
+        "api.example.com",
+        "*.example.com",
+        "*.com",
+        "{tenant}.example.com",
+        "{org}.example.com",
+        "api-{region}.example.com:8443",
+        "*.{x}.example.com",
+        "10.0.0.1",
+        "10.0.0.1:8080",
+        "[::1]:443",
+        "{a}.{b}.{c}.{d}",
+    ]
+    routes = RouteIndex(make_route(template) for template in templates)
+    assert hosts_of(routes, name) == expected
+
+
+def test_an_unguarded_host_matches_nothing() -> None:
+    """Neither a neighbour's name, nor one that only begins or ends like a guarded one."""
+    routes = RouteIndex([make_route("api.example.com"), make_route("*.internal.example.com:443")])
+    for name in (
+        b"example.com",
+        b"xapi.example.com",
+        b"api.example.com.evil",
+        b"internal.example.com",
+        b"a.internal.example.com:80",
+        b"",
+    ):
+        assert routes.hosts(Authority(name, 443)) == ()
+
+
+def test_the_default_port_counts_where_none_is_named() -> None:
+    """`api.example.com` over TLS is `api.example.com:443`."""
+    routes = RouteIndex([make_route("api.example.com:443")])
+    assert routes.hosts(Authority(b"api.example.com", 443))
+    assert not routes.hosts(Authority(b"api.example.com", 80))
+    assert routes.hosts(Authority(b"api.example.com:443", 80))
+    assert not routes.hosts(Authority(b"api.example.com:80", 443))
+    assert routes.hosts(Authority(b"api.example.com:nonsense", 443))
+
+
+def test_an_odd_authority_matches_each_host_once() -> None:
+    """Both hosts that it may be taken for are matched, and what either matches is not doubled."""
+    routes = RouteIndex([make_route("a.example.com"), make_route("b.example.com"), make_route("*")])
+    assert hosts_of(routes, b"a.example.com@b.example.com") == {"b.example.com": {}, "*": {}}
+    assert hosts_of(routes, b"a.example.com/@b.example.com") == {
+        "a.example.com": {},
+        "b.example.com": {},
+        "*": {},
+    }
+    assert len(routes.hosts(Authority(b"a.example.com:x", 443))) == 2
+
+
+def test_one_template_with_two_captures_is_two_matches() -> None:
+    """Where an authority can be taken for two tenants' hosts, both are."""
+    routes = RouteIndex([make_route("{tenant}.example.com")])
+    found = routes.hosts(Authority(b"globex.example.com/@acme.example.com", 443))
+    assert [match.captures[b"tenant"] for match in found] == [b"globex", b"acme"]
+
+
+def test_routes_of_one_host_pattern_share_one_match() -> None:
+    """However a template is spelled, its routes are one path index, in the order they came."""
+    routes = [
+        make_route("{tenant}.example.com", "/a"),
+        make_route("{tenant}.EXAMPLE.com.", "/b"),
+        make_route("{org}.example.com", "/c"),
+    ]
+    found = RouteIndex(routes).hosts(Authority(b"acme.example.com", 443))
+    assert [match.paths.routes for match in found] == [tuple(routes[:2]), tuple(routes[2:])]
+
+
+def test_answers_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients choose the names, so neither their number nor their length may fill the memory."""
+    monkeypatch.setattr(index, "_MAX_CACHED", 3)
+    routes = RouteIndex([make_route("{tenant}.example.com")])
+
+    def kept(name: bytes) -> bool:
+        first: tuple[HostMatch, ...] = routes.hosts(Authority(name, 443))
+        return routes.hosts(Authority(name, 443)) is first
+
+    names = [b"%d.example.com" % number for number in range(10)]
+    assert all(kept(name) for name in names)
+    answers = [routes.hosts(Authority(name, 443)) for name in names]
+    again = [routes.hosts(Authority(name, 443)) for name in names]
+    assert answers == again
+    assert sum(one is other for one, other in zip(answers, again, strict=True)) <= 3
+    assert not kept(b"a" * 1020 + b".example.com")

@@ -1,0 +1,75 @@
+"""Values of query parameters and cookies, in every way that a server may take them apart."""
+
+import pytest
+
+from orgfence.core.values import cookie_values, query_values
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        (b"", []),
+        (b"org=acme", [b"acme"]),
+        (b"a=1&org=acme&b=2", [b"acme"]),
+        (b"org=acme&org=globex", [b"acme", b"globex"]),
+        (b"org=acme&org=acme", [b"acme", b"acme"]),
+        (b"organisation=acme&xorg=acme&ORG=acme&org[]=acme", []),
+        # An empty value is a value, with or without its `=`.
+        (b"org=", [b""]),
+        (b"org", [b""]),
+        (b"org=&org=acme", [b"", b"acme"]),
+        (b"&&=&org=a=b&", [b"a=b"]),
+        # Percent escapes and plus signs, in values and in names; what is no escape stays.
+        (b"org=acme%20inc+co", [b"acme inc co"]),
+        (b"%6f%72%67=acme", [b"acme"]),
+        (b"o%72g=acme&org=globex", [b"acme", b"globex"]),
+        (b"org=%zz%4", [b"%zz%4"]),
+        (b"org=%ff%00", [b"\xff\x00"]),
+        (b"org=a%26org%3Db", [b"a&org=b"]),
+        (b"org=%2541", [b"%41"]),
+        (b"\xff=1&org=\xfe", [b"\xfe"]),
+        # Some servers part at `;` as well: what only those see is a value, too.
+        (b"a=1;org=acme", [b"acme"]),
+        (b"org=acme;b=2", [b"acme;b=2", b"acme"]),
+        (b"org=acme;org=globex", [b"acme;org=globex", b"acme", b"globex"]),
+        (b"org=acme&b=2;c=3", [b"acme"]),
+        (b"org=acme%3Borg=globex", [b"acme;org=globex"]),
+    ],
+)
+def test_every_value_of_a_parameter_is_found(query: bytes, values: list[bytes]) -> None:
+    """In their order, repeated and empty ones included."""
+    assert query_values(query, b"org") == values
+
+
+def test_a_parameter_may_have_any_name() -> None:
+    """Names are compared as they stand, and decoded."""
+    assert query_values(b"my+org=acme", b"my org") == [b"acme"]
+    assert query_values(b"my%2Borg=acme", b"my+org") == [b"acme"]
+    assert query_values(b"my+org=acme", b"my+org") == [b"acme"]
+    assert query_values(b"my%20org=acme", b"my+org") == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "values"),
+    [
+        ([], []),
+        ([b""], []),
+        ([b"sid=abc"], [b"abc"]),
+        ([b"a=1; sid=abc;b=2"], [b"abc"]),
+        ([b"sid=abc; sid=def"], [b"abc", b"def"]),
+        ([b"sid=abc", b"a=1; sid=def"], [b"abc", b"def"]),
+        ([b"sid="], [b""]),
+        ([b"sid; SID=1; xsid=2; sidx=3"], []),
+        ([b" sid\t= abc \r\n"], [b"abc"]),
+        ([b'sid="abc"'], [b"abc"]),
+        ([b'sid=""'], [b""]),
+        ([b'sid="'], [b'"']),
+        ([b'sid="abc'], [b'"abc']),
+        ([b'sid=""abc""'], [b'"abc"']),
+        ([b"sid=a=b%20c"], [b"a=b%20c"]),
+        ([b";;=;\xff=\x00;sid=\xfe"], [b"\xfe"]),
+    ],
+)
+def test_every_value_of_a_cookie_is_found(fields: list[bytes], values: list[bytes]) -> None:
+    """In all `Cookie` fields, without the quotes that may be around it, not decoded in any way."""
+    assert cookie_values(fields, b"sid") == values
