@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.proxy.guarding import GuardingProxy
 from tests.proxy.harness import Upstream
+from tests.proxy.raw_upstream import RawUpstream
 
 
 @pytest.fixture(scope="session")
@@ -25,4 +26,18 @@ def upstream(shared_upstream: Upstream) -> Upstream:
 def proxy(shared_upstream: Upstream) -> Iterator[GuardingProxy]:
     """`orgfence run` by the policy that most tests share; it must end well, too."""
     with GuardingProxy(shared_upstream) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def raw_upstream() -> Iterator[RawUpstream]:
+    """An upstream that keeps every byte."""
+    with RawUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def raw_proxy(raw_upstream: RawUpstream) -> Iterator[GuardingProxy]:
+    """The same proxy in front of that."""
+    with GuardingProxy(raw_upstream) as process:
         yield process

@@ -154,9 +154,7 @@ def test_upstreams_own_refusal_of_an_allow_is_shown(
         # The method is among what makes a log line a new one.
         method = f"X-{correlation}".upper().encode()
         with proxy.counting() as counted:
-            answer = proxy.call(
-                way, f"/status/{rule}/acme/{status}".encode(), authorized("acme"), reply, method=method
-            )
+            answer = proxy.call(way, f"/status/{rule}/acme/{status}".encode(), authorized("acme"), reply, method=method)
         assert answer.status == status
         items = [parse_item(value) for value in answer.values(b"orgfence")]
         assert items == ([] if rule == "observe" else [("allow", {"outcome": status, "rule": rule})])

@@ -219,7 +219,9 @@ def test_streams_of_one_connection_are_judged_apart(proxy: GuardingProxy, upstre
     """Of a hundred HTTP/2 streams at once, the fifty right ones reach upstream and the others get a 403."""
     with proxy.http2() as client:
         streams = {
-            client.request(proxy.pseudo(FORWARD_H2, b"GET", b"/api/block/%s/%d" % (org, number), authorized("acme"))): org
+            client.request(
+                proxy.pseudo(FORWARD_H2, b"GET", b"/api/block/%s/%d" % (org, number), authorized("acme"))
+            ): org
             for number in range(50)
             for org in (b"acme", b"globex")
         }

@@ -144,6 +144,7 @@ def test_says_at_once_when_a_body_is_too_long_to_keep_the_connection(proxy: Prox
 def test_a_flood_is_cut_off_at_flat_memory(proxy: ProxyProcess, upstream: Upstream) -> None:
     """Of a 1 GiB upload little more than the bound is read, by Content-Length and chunked."""
     for framing, chunk in ((b"Content-Length: %d\r\n" % 1024**3, bytes(MIB)), (CHUNKED, one_chunk(MIB))):
+        proxy.reset_peak()
         before = proxy.memory()
         with RawClient(address(proxy)) as client:
             client.send(head(upstream, b"POST", b"/upload", BLOCK + framing))
@@ -159,6 +160,7 @@ def test_a_flood_is_cut_off_at_flat_memory(proxy: ProxyProcess, upstream: Upstre
 def test_a_gibibyte_is_thrown_away_at_flat_memory(running_upstream: Upstream) -> None:
     """Whatever the bound, what is thrown away is stored nowhere."""
     with toy_proxy(running_upstream, bounds={"max_bytes": 2 * 1024**3, "seconds": DEADLINE}) as patient:
+        patient.reset_peak()
         before = patient.memory()
         with RawClient(address(patient)) as client:
             client.send(head(running_upstream, b"POST", b"/upload", BLOCK + CHUNKED))

@@ -32,9 +32,7 @@ def jwt_of(payload: bytes, header: bytes = b'{"alg":"none"}') -> bytes:
 
 def claims(**more: object) -> bytes:
     """Return a payload that is right for `strict` but for these."""
-    return json.dumps(
-        {"iss": "https://login.example.com", "org_ids": ["acme"], "scope": "write", **more}
-    ).encode()
+    return json.dumps({"iss": "https://login.example.com", "org_ids": ["acme"], "scope": "write", **more}).encode()
 
 
 # How deep JSON may be differs between versions of Python; read, it has no issuer.
@@ -169,9 +167,7 @@ PLACES: dict[str, tuple[bytes, Headers, int]] = {
 
 @pytest.mark.parametrize("way", [FORWARD_PLAIN, FORWARD_H2, REVERSE_PLAIN], ids=str)
 @pytest.mark.parametrize("place", PLACES)
-def test_one_credential_wherever_the_rule_looks(
-    proxy: GuardingProxy, upstream: Upstream, way: Way, place: str
-) -> None:
+def test_one_credential_wherever_the_rule_looks(proxy: GuardingProxy, upstream: Upstream, way: Way, place: str) -> None:
     """A token is found at each place; two of them, or one twice, are ambiguous however they are spelt."""
     query, fields, status = PLACES[place]
     values = {b"RIGHT": token("acme").encode(), b"WRONG": token("globex").encode()}

@@ -1,7 +1,5 @@
 """`enforcement: observe` sees everything and changes nothing."""
 
-from collections.abc import Iterator
-
 import pytest
 from tests.proxy.guarding import (
     FORWARD_H1,
@@ -42,33 +40,18 @@ CREDENTIALS = {
 }
 
 
-@pytest.fixture(scope="module")
-def raw_upstream() -> Iterator[RawUpstream]:
-    with RawUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def before_raw(raw_upstream: RawUpstream) -> Iterator[GuardingProxy]:
-    """The proxy in front of the upstream that keeps every byte."""
-    with GuardingProxy(raw_upstream) as process:
-        yield process
-
-
 @pytest.mark.parametrize("way", [FORWARD_PLAIN, FORWARD_H1, REVERSE_PLAIN, REVERSE_H1], ids=str)
 @pytest.mark.parametrize("credential", CREDENTIALS)
-def test_not_a_byte_changes(
-    before_raw: GuardingProxy, raw_upstream: RawUpstream, way: Way, credential: str
-) -> None:
+def test_not_a_byte_changes(raw_proxy: GuardingProxy, raw_upstream: RawUpstream, way: Way, credential: str) -> None:
     """What reaches upstream, and what comes back, is what would be without orgfence: case, order, odd bytes and all."""
     raw_upstream.received.clear()
     fields = [*ODD, *CREDENTIALS[credential], (b"Content-Length", b"4")]
     path = b"/api/observe/globex/%7Euser/a//b/?q=%20&&r=a+b&q"
-    with before_raw.raw(way) as client:
-        client.send(before_raw.head(way, b"POST", path, *fields) + b"\x00\xff\r\n")
+    with raw_proxy.raw(way) as client:
+        client.send(raw_proxy.head(way, b"POST", path, *fields) + b"\x00\xff\r\n")
         assert client.take_exactly(len(ANSWER)) == ANSWER
     # A forward proxy sends the origin form on (RFC 9112 section 3.2.2).
-    host = before_raw.url(way).encode().partition(b"://")[2]
+    host = raw_proxy.url(way).encode().partition(b"://")[2]
     lines = [b"POST " + path + b" HTTP/1.1", b"Host: " + host, *(b"%s: %s" % field for field in fields)]
     assert raw_upstream.received == [b"\r\n".join(lines) + b"\r\n\r\n\x00\xff\r\n"]
 
@@ -92,7 +75,9 @@ def test_not_an_http2_field_changes(proxy: GuardingProxy, upstream: Upstream, wa
 def test_what_would_be_blocked_is_counted_and_logged(proxy: GuardingProxy, upstream: Upstream, way: Way) -> None:
     """The decision is the same as under `block`; the outcome shows whether upstream agrees."""
     org = f"observed-{way}"
-    decision = 'orgfence_decisions_total{enforcement="observe",reason="org_not_granted",rule="observe",verdict="mismatch"}'
+    decision = (
+        'orgfence_decisions_total{enforcement="observe",reason="org_not_granted",rule="observe",verdict="mismatch"}'
+    )
     with proxy.counting() as counted:
         assert proxy.call(way, f"/status/observe/{org}/403".encode(), authorized("acme")).status == 403
     assert counted[decision] == 1

@@ -46,6 +46,8 @@ class Announcement:
         ]
         count = len(ruleset.rules)
         lines.append(f"  policy   {self.policy}: {count} rule{'' if count == 1 else 's'}, {_enforcements(ruleset)}")
+        if not count:
+            lines.append(f"           {_NO_RULES}")
         if self.observe:
             lines.append("           --observe: nothing is enforced, whatever the policy says")
         if _guards_everything(ruleset):
@@ -60,12 +62,18 @@ class Announcement:
         return "\n".join(lines)
 
 
+_NO_RULES = "it guards nothing: give it `rules`"
+
+
 def announce(announcement: Announcement) -> None:
     """Tell a person at a terminal, or else write the event `listening`."""
     if sys.stderr.isatty():
         sys.stderr.write(announcement.as_text() + "\n")
     else:
-        structlog.get_logger().info("listening", **announcement.as_fields())
+        log = structlog.get_logger()
+        log.info("listening", **announcement.as_fields())
+        if not announcement.ruleset.rules:
+            log.warning("policy_has_no_rules", advice=_NO_RULES)
 
 
 def _enforcements(ruleset: Ruleset) -> str:

@@ -37,8 +37,10 @@ CATALOGUE: dict[Reason, Entry] = {
         "The org that the request is about is not among the orgs that the token was issued for.",
         (
             "Use a token that was issued for the org that this request is about.",
-            "If the app has just one token, sign in again and name the org in the authorize request: most issuers "
-            "mint a token for the orgs that were asked for there, and for no others.",
+            (
+                "If the app has just one token, sign in again and name the org in the authorize request: most issuers "
+                "mint a token for the orgs that were asked for there, and for no others."
+            ),
             "If the token is right, the request names the wrong org: compare the id in it with the token's.",
         ),
     ),

@@ -74,34 +74,22 @@ class ProxyProcess:
 @asynccontextmanager
 async def running_proxy(folder: Path, policy: Path) -> AsyncIterator[ProxyProcess]:
     """Run the proxy on free ports by this policy, with its own CA in the folder, until the end of the block."""
-    python = [sys.executable, "-P", "-m"]  # -P: whatever lies in the folder that the demo was started from
-    command = [
-        *python,
-        "orgfence",
-        "run",
-        "--policy",
-        str(policy),
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--set",
-        f"confdir={folder / 'confdir'}",
-        "--set",
-        f"ssl_verify_upstream_trusted_ca={folder / CA_FILE}",
-    ]  # fmt: skip - an option a line
+    # -P: what lies in the folder that the demo was started from must not be taken for a module.
+    python = [sys.executable, "-P", "-m"]
+    listen = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    options = [f"confdir={folder / 'confdir'}", f"ssl_verify_upstream_trusted_ca={folder / CA_FILE}"]
+    command = [*python, "orgfence", "run", "--policy", str(policy), *listen]
+    for option in options:
+        command += ["--set", option]
     keeper = await asyncio.create_subprocess_exec(
-        *python,
-        "orgfence.demo.keeper",
-        str(folder),
-        *command,
+        *(*python, "orgfence.demo.keeper", str(folder), *command),
         stdin=PIPE,
         stdout=PIPE,
         stderr=STDOUT,
         limit=_MAX_LINE_BYTES,
         # Ctrl-C in the terminal is for the demo, which then ends its proxy in order.
         start_new_session=True,
-    )  # fmt: skip - as above
+    )
     assert keeper.stdin is not None
     assert keeper.stdout is not None
     proxy = ProxyProcess()
@@ -111,7 +99,7 @@ async def running_proxy(folder: Path, policy: Path) -> AsyncIterator[ProxyProces
             async with asyncio.timeout(_START_SECONDS):
                 await proxy.wait_until_listening()
         except TimeoutError:
-            raise DemoError(f"the proxy did not listen within {_START_SECONDS} s. {proxy.written}") from None
+            raise DemoError(f"the proxy did not listen within {_START_SECONDS} s. {_HINT}. {proxy.written}") from None
         yield proxy
     finally:
         keeper.stdin.close()

@@ -34,6 +34,9 @@ def answer(request: http.Request, decision: Decision, explanation: Explanation, 
     response.headers["Cache-Control"] = "no-store"
     _add_challenge(response, decision)
     _add_cors(response, fields)
+    if request.method == "HEAD":
+        # Headers only, Content-Length among them: stock mitmproxy would send the body too.
+        response.raw_content = b""
     return response
 
 

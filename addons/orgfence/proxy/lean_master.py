@@ -6,7 +6,7 @@ with a hook table, forwards twice the requests a second.
 Relies, in mitmproxy 12.2, on:
 
 * `Master.__init__` making an `AddonManager` that holds nothing before the first addon;
-* `Master.run` finding the addons `proxyserver` and `errorcheck` by name;
+* `Master.run` finding the addon `proxyserver` by name, and doing without `errorcheck`;
 * `LegacyLogEvents` serving addons that listen to `add_log`, and nothing else;
 * `DisableH2C.process_flow` needing no more of a request than its headers.
 """
@@ -22,7 +22,6 @@ from mitmproxy.addons import (
     core,
     disable_h2c,
     dns_resolver,
-    errorcheck,
     next_layer,
     proxyauth,
     proxyserver,
@@ -83,6 +82,4 @@ class LeanMaster(Master):
             tlsconfig.TlsConfig(),
             # In reverse mode an `Alt-Svc` of upstream's would lead clients past this proxy.
             update_alt_svc.UpdateAltSvc(),
-            # Ends the process if anything logs an error while it starts, such as a port in use.
-            errorcheck.ErrorCheck(),
         )

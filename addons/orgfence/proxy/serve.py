@@ -15,7 +15,7 @@ from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
 from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.metrics import Metrics
-from orgfence.proxy import early_answer
+from orgfence.proxy import early_answer, trailers
 from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.lean_master import LeanMaster
 from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of
@@ -39,6 +39,7 @@ async def serve(
     startup = _Startup(master, ruleset)
     master.addons.add(startup)
     early_answer.install(guard)
+    trailers.install()
     admin = AdminServer(metrics, startup.readiness)
     try:
         admin_address = admin.listen(*settings.admin)
@@ -96,18 +97,20 @@ def _make_master(settings: Settings, guard: Orgfence) -> Master:
     # Before any addon is told of an option, since ours refuses what undoes it.
     options.update_known(**NEEDED)
     if not settings.web:
-        master: Master = LeanMaster(options, [guard])
-    else:
-        # mitmweb costs a third of a second to import, which nobody else should wait for.
-        from mitmproxy.tools.web.master import WebMaster  # noqa: PLC0415
+        return LeanMaster(options, [guard])
 
-        from orgfence.proxy.content_view import OrgfenceContentview  # noqa: PLC0415
+    # mitmweb costs a third of a second to import, which nobody else should wait for.
+    from mitmproxy.tools.web.master import WebMaster  # noqa: PLC0415
 
-        master = WebMaster(options, with_termlog=False)
-        master.addons.add(guard)
-        contentviews.add(OrgfenceContentview())
+    from orgfence.proxy.content_view import OrgfenceContentview  # noqa: PLC0415
+
+    master = WebMaster(options, with_termlog=False)
+    master.addons.add(guard)
+    contentviews.add(OrgfenceContentview())
     # It ends the process at an error while starting and says only that there was one; we say which.
-    master.addons.remove(master.addons.get("errorcheck"))
+    errorcheck = master.addons.get("errorcheck")
+    errorcheck.finish()
+    master.addons.remove(errorcheck)
     return master
 
 

@@ -58,7 +58,7 @@ def _check_modes(modes: tuple[str, ...]) -> None:
             parsed = ProxyMode.parse(mode)
         except ValueError as error:
             raise StartError(
-                f"unknown mode `{mode}`: {error}. Use `regular`, `reverse:URL`, `upstream:URL` or `transparent`"
+                f"mode `{mode}` cannot be read: {error}. Use `regular`, `reverse:URL`, `upstream:URL` or `transparent`"
             ) from None
         if parsed.custom_listen_port is None:
             without_address.append(mode)
