@@ -37,6 +37,7 @@ from hypercorn.config import Config
 
 #: Longer than anything here takes on a busy machine; a test that meets it has failed.
 DEADLINE = 20.0
+MAX_READ = 1024 * 1024
 
 type Address = tuple[str, int]
 type Headers = Sequence[tuple[bytes, bytes]]
@@ -115,6 +116,8 @@ class Received:
     body_bytes: int = 0
     #: Whether the end of the body has come.
     complete: bool = False
+    #: Whether upstream is done with it.
+    ended: bool = False
 
     def values(self, name: bytes) -> list[bytes]:
         """Return all values of a header, whose name is given in lower case."""
@@ -197,10 +200,13 @@ class Upstream:
             scope["scheme"],
         )
         self.requests.append(received)
-        if scope["type"] == "websocket":
-            await _echo_websocket(receive, send)
-        else:
-            await _answer(received, receive, send)
+        try:
+            if scope["type"] == "websocket":
+                await _echo_websocket(receive, send)
+            else:
+                await _answer(received, receive, send)
+        finally:
+            received.ended = True
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
@@ -374,6 +380,10 @@ class ProxyProcess:
                     raise AssertionError(f"no such line, {why}:\n" + "\n".join(self.lines))
                 self._changed.wait(left)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        self._process.send_signal(number)
+
     def stop(self, expected: int = 0, deadline: float = DEADLINE) -> None:
         """End the process by SIGTERM, and assert its exit code."""
         self._process.send_signal(signal.SIGTERM)
@@ -493,6 +503,26 @@ class RawClient:
     def take_exactly(self, count: int) -> bytes:
         """Return so many bytes as they came."""
         return self._take(count)
+
+    def take_until(self, end: bytes) -> bytes:
+        """Return what comes up to these bytes, and with them."""
+        while end not in self._unread:
+            self._receive()
+        at = self._unread.index(end) + len(end)
+        taken, self._unread = self._unread[:at], self._unread[at:]
+        return taken
+
+    def drain(self, end: bytes) -> int:
+        """Throw away what comes until it ends in these bytes; return how many they were."""
+        tail, count = self._unread, len(self._unread)
+        self._unread = b""
+        while not tail.endswith(end):
+            data = self.socket.recv(MAX_READ)
+            if not data:
+                raise ConnectionResetError("the other side has closed")
+            count += len(data)
+            tail = (tail + data)[-len(end) :]
+        return count
 
     def wait_for_close(self) -> bytes:
         """Return all that still comes until the other side closes; a reset is a close as well."""

@@ -1,6 +1,7 @@
 """`orgfence run`: the guarding proxy, in the foreground."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -63,6 +64,8 @@ async def _run(settings: Settings, ruleset: Ruleset, policy: str, *, observe: bo
     console = sys.stderr.isatty()
     # What mitmproxy logs while it starts is said again, in one line, by the error that keeps us from starting.
     output = configure_logging(sys.stderr, console=console, capture_foreign=False)
+    # Loggers to which nobody listens would write to stderr by themselves.
+    logging.getLogger().addHandler(logging.NullHandler())
     metrics = Metrics()
     metrics.set_policy(ruleset.generation)
     metrics.set_observe_override(observe)

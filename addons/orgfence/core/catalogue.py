@@ -3,6 +3,7 @@
 One table; the documentation and every message that a person sees are made from it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from orgfence.core.decision import Decision, Reason
@@ -183,19 +184,27 @@ def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, 
     """Say what was found; the catalogue's explanation where there is nothing more to say."""
     match decision.reason:
         case Reason.ORG_NOT_GRANTED:
-            about, good_for = " and ".join(map(quoted, requested)), ", ".join(map(quoted, granted))
-            return f"The request is about {about}; the token is good for {good_for}."
+            return f"The request is about {_listed(requested)}; the token is good for {_listed(granted)}."
         case Reason.ORG_CLAIM_MISSING | Reason.ORG_CLAIM_EMPTY | Reason.ORG_CLAIM_MALFORMED:
-            about = " and ".join(map(quoted, requested))
-            return f"{CATALOGUE[decision.reason].explanation} The request is about {about}."
+            return f"{CATALOGUE[decision.reason].explanation} The request is about {_listed(requested)}."
         case Reason.SCOPE_MISSING if decision.rule is not None and decision.token is not None:
             missing = sorted(scope.decode() for scope in decision.rule.scopes - decision.token.scopes)
-            return f"The token lacks {', '.join(map(quoted, missing))}."
+            return f"The token lacks {_listed(missing)}."
         case Reason.PATH_AMBIGUOUS if decision.read_as:
             read_as = decision.read_as.decode("utf-8", "backslashreplace")
             return f"{CATALOGUE[decision.reason].explanation} It can be read as {quoted(read_as)}."
         case reason:
             return CATALOGUE[reason].explanation
+
+
+def _listed(values: Sequence[str]) -> str:
+    """Return a few values in a sentence, and how many more there are."""
+    shown = ", ".join(map(quoted, values[:_MAX_LISTED]))
+    return shown if len(values) <= _MAX_LISTED else f"{shown} and {len(values) - _MAX_LISTED} more"
+
+
+# A token may hold thousands of orgs; the lists beside the sentence have them all.
+_MAX_LISTED = 5
 
 
 def quoted(text: str) -> str:

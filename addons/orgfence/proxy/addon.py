@@ -55,10 +55,12 @@ class Orgfence:
 
     def tls_clienthello(self, hello: tls.ClientHelloData) -> None:
         """Leave connections to hosts that no rule guards as they are."""
-        # Should this fail, mitmproxy decrypts, and the requests are judged.
-        if not scope.is_guarded(hello, self.ruleset):
-            hello.ignore_connection = True
-            self._reporter.passed_through()
+        try:
+            if not scope.is_guarded(hello, self.ruleset):
+                hello.ignore_connection = True
+                self._reporter.passed_through()
+        except Exception as error:  # noqa: BLE001 - mitmproxy decrypts, and the requests are judged
+            self._reporter.failed(Stage.TLS, error)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Name the client that does not trust the CA, with its fix."""
@@ -73,9 +75,11 @@ class Orgfence:
         try:
             inspection = inspect(request_of(flow), self.ruleset, self._known, self._clock())
         except Exception as error:  # noqa: BLE001 - mitmproxy would log it and forward the request unjudged
-            inspection = self._undecided(error)
+            inspection = self._undecided(self.ruleset.strictest, error)
         self._inspections[flow] = inspection
         try:
+            # First, so that it holds also where the rest fails and the request goes on.
+            annotation.strip(flow.request.headers)
             self._enforce(flow, inspection)
         except Exception as error:  # noqa: BLE001 - as above
             inspection = self._refuse(flow, error)
@@ -83,8 +87,15 @@ class Orgfence:
 
     def answer_early(self, flow: http.HTTPFlow) -> http.Response | None:
         """Return what the client is to be answered before its body is read; None lets the request go on."""
-        if flow not in self._inspections and flow.response is None:
-            self._refuse(flow, RuntimeError("the request was not judged"))
+        try:
+            # Our own hook failed, or another addon has kept it from being called.
+            if flow not in self._inspections and flow.response is None:
+                annotation.strip(flow.request.headers)
+                inspection = self._refuse(flow, RuntimeError("the request was not judged"))
+                self._reporter.inspected(flow, inspection, None, 0.0)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the request must not go on
+            self._reporter.failed(Stage.ENFORCE, error)
+            return bare_answer()
         return flow.response
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -100,19 +111,21 @@ class Orgfence:
         except Exception as error:  # noqa: BLE001 - the request was judged; its answer must still reach the client
             self._reporter.failed(Stage.RESPONSE, error)
 
-    def _undecided(self, error: Exception, enforcement: Enforcement | None = None) -> Inspection:
+    def _undecided(self, imposed: Enforcement, error: Exception | None = None) -> Inspection:
         """Return the decision on a request that could not be judged, or whose judgement could not be carried out."""
-        imposed = self.ruleset.strictest if enforcement is None else enforcement
         decision = Decision(None, Verdict.UNDETERMINED, Reason.INTERNAL_ERROR, error=error, imposed=imposed)
         return Inspection.of((decision,))
 
     def _refuse(self, flow: http.HTTPFlow, error: Exception) -> Inspection:
         """Handle a request for which enforcement itself failed, by what the rules that matched would do at worst."""
+        self._reporter.failed(Stage.ENFORCE, error)
+        # What it would say is no longer so.
+        self._shown.pop(flow, None)
         inspection = self._inspections.get(flow, UNMATCHED)
         blocked = inspection.action is Action.BLOCKED
         undetermined = [decision.rule.undetermined for decision in inspection.decisions if decision.rule]
         worst = Enforcement.BLOCK if blocked else max(undetermined, default=self.ruleset.strictest)
-        inspection = self._inspections[flow] = self._undecided(error, worst)
+        inspection = self._inspections[flow] = self._undecided(worst)
         if inspection.action is Action.BLOCKED:
             flow.response = bare_answer()
         return inspection
@@ -124,7 +137,6 @@ class Orgfence:
             if inspection.action is Action.BLOCKED:
                 flow.response = answer(flow.request, deciding, shown.explanation, shown.id)
                 return
-        annotation.strip(flow.request.headers)
         if inspection.action is Action.ANNOTATED:
             annotation.annotate(flow.request.headers, self._shown[flow].header)
         flow.request.stream = self._is_streamed(flow.request)
@@ -142,12 +154,13 @@ class Orgfence:
         return True
 
     def _annotate_response(self, flow: http.HTTPFlow, response: http.Response, inspection: Inspection) -> None:
-        self._reporter.answered(flow, inspection, self._shown.get(flow), response.status_code)
+        shown = self._shown.get(flow)
+        self._reporter.answered(flow, inspection, shown, response.status_code)
         deciding = inspection.deciding
         if deciding is None:
             return
-        if inspection.action is Action.ANNOTATED:
-            annotation.annotate(response.headers, self._shown[flow].header)
+        if inspection.action is Action.ANNOTATED and shown is not None:
+            annotation.annotate(response.headers, shown.header)
         elif (
             deciding.verdict is Verdict.ALLOW
             and response.status_code in (401, 403)

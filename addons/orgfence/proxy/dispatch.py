@@ -33,9 +33,9 @@ type Group = tuple[Callable[..., Any], ...]
 class HookTable(AddonManager):
     """An `AddonManager` with the same semantics that looks hooks up once.
 
-    Two things differ. A hook that an addon itself gets or loses after it was added is not noticed; an addon
-    that comes or goes is. And an addon's error is logged without its message, which might hold a piece of a
-    request.
+    Three things differ. A hook that an addon itself gets or loses after it was added is not noticed; an addon
+    that comes or goes is. An addon's error is logged without its message, which might hold a piece of a
+    request. And an `OptionsError` about a flow is such an error, too.
     """
 
     def __init__(self, master: Master) -> None:
@@ -60,7 +60,11 @@ class HookTable(AddonManager):
     async def handle_lifecycle(self, event: hooks.Hook) -> None:
         """Trigger an event of the proxy core, and `update` after it where it was about a flow."""
         if self._groups(event.name):
-            await self.trigger_event(event)
+            try:
+                await self.trigger_event(event)
+            except exceptions.OptionsError as error:
+                # Nobody above sets options; mitmproxy would leave the client waiting for ever.
+                logger.error("Addon error in `%s`: %s", event.name, outline(error))  # noqa: TRY400
         if self._groups(hooks.UpdateHook.name):
             message = event.args()[0]
             if isinstance(message, flow.Flow):

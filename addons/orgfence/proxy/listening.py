@@ -1,5 +1,6 @@
 """Where the proxy can be reached, and whether it should be."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +64,16 @@ def proxyserver_of(master: Master) -> Proxyserver:
 
 def cannot_listen(address: Address, error: Exception, option: str) -> StartError:
     """Return the error for an address that cannot be had."""
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return StartError(
-        f"cannot listen on {shown(address)}: {why.splitlines()[0].lower()}. "
+        f"cannot listen on {shown(address)}: {_why(error)}. "
         f"Stop what uses it, or choose another by `{option} HOST:PORT`",
         exit_code=1,
     )
+
+
+def _why(error: Exception) -> str:
+    """Return the system's own words, which asyncio and mitmproxy have each wrapped in theirs."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    # Of a name that does not resolve the number is negative, and the words stand last.
+    return str(error).splitlines()[0].rpartition("] ")[2].rstrip(".").lower()

@@ -9,7 +9,7 @@ from mitmproxy.master import Master
 from mitmproxy.options import CONF_BASENAME, Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from orgfence.addresses import Address
+from orgfence.addresses import Address, shown
 from orgfence.errors import StartError
 from orgfence.proxy.options import NEEDED, REFUSABLE, refusal_of
 
@@ -35,7 +35,7 @@ _FLAGS = {"mode": "--mode", "listen_host": "--listen", "listen_port": "--listen"
 
 def apply_settings(settings: Settings, master: Master) -> None:
     """Set the master's options. Raises `StartError` for one that is unknown, refused or malformed."""
-    _check_modes(settings.modes)
+    _check_modes(settings)
     options = master.options
     host, port = settings.listen
     try:
@@ -51,9 +51,10 @@ def apply_settings(settings: Settings, master: Master) -> None:
     _check_ca(master)
 
 
-def _check_modes(modes: tuple[str, ...]) -> None:
+def _check_modes(settings: Settings) -> None:
+    taken: dict[Address, str] = {}
     without_address = []
-    for mode in modes:
+    for mode in settings.modes:
         try:
             parsed = ProxyMode.parse(mode)
         except ValueError as error:
@@ -62,9 +63,16 @@ def _check_modes(modes: tuple[str, ...]) -> None:
             ) from None
         if parsed.custom_listen_port is None:
             without_address.append(mode)
+            continue
+        address = parsed.custom_listen_host or settings.listen[0], parsed.custom_listen_port
+        if address in taken:
+            raise StartError(
+                f"`{taken[address]}` and `{mode}` would both listen on {shown(address)}. Give each its own port"
+            )
+        taken[address] = mode
     if len(without_address) > 1:
-        shown = " and ".join(f"`{mode}`" for mode in without_address)
-        raise StartError(f"{shown} would both listen on `--listen`. Give one of them its own, as in `MODE@8081`")
+        both = " and ".join(f"`{mode}`" for mode in without_address)
+        raise StartError(f"{both} would both listen on `--listen`. Give one of them its own, as in `MODE@8081`")
 
 
 def _check_known(name: str, options: Options) -> None:

@@ -1,0 +1,257 @@
+"""A fault of orgfence's own, wherever it strikes, is a decision: never a silent forward, never a client left waiting."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.proxy import sabotaged
+from tests.proxy.guarding import FORWARD_H1, FORWARD_H2, POLICY, REVERSE_PLAIN, GuardingProxy, Way, authorized
+from tests.proxy.harness import Answer, Upstream
+from tests.proxy.structured_field import parse_item
+
+#: What the request is about: a token for the right org, for the right org that upstream itself refuses, for another.
+RIGHT, REFUSED, WRONG = b"/status/block/acme/200", b"/status/block/acme/403", b"/status/block/globex/200"
+CLIENT_SENT = (b"orgfence", b"allow")
+
+
+class Saboteur:
+    """A proxy, and the file that says where it fails."""
+
+    def __init__(self, proxy: GuardingProxy, file: Path) -> None:
+        self.proxy = proxy
+        self._file = file
+
+    @contextmanager
+    def striking(self, stage: str, exception: str = "RuntimeError") -> Iterator[None]:
+        """Have every call of a stage raise."""
+        self._file.write_text(f"{stage} {exception}")
+        try:
+            yield
+        finally:
+            self._file.write_text("")
+
+    def call(self, way: Way, path: bytes) -> Answer:
+        """Send a request with a token for `acme` and an `Orgfence` of the client's own."""
+        return self.proxy.call(way, path, authorized("acme"), CLIENT_SENT)
+
+
+@contextmanager
+def sabotaged_proxy(folder: Path, upstream: Upstream, policy: str, *arguments: str) -> Iterator[Saboteur]:
+    file = folder / "sabotage"
+    file.write_text("")
+    with GuardingProxy(upstream, policy, *arguments, launcher=_launcher(file)) as proxy:
+        yield Saboteur(proxy, file)
+        assert sabotaged.SECRET not in proxy.output
+
+
+def _launcher(file: Path) -> Callable[[Path], Sequence[str]]:
+    def command(confdir: Path) -> Sequence[str]:
+        run = [sys.executable, sabotaged.__file__, str(file), "run", "--set", f"confdir={confdir}"]
+        return [*run, "--admin", "127.0.0.1:0"]
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def blocking(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Saboteur]:
+    """A proxy whose policy blocks, also what cannot be judged."""
+    with sabotaged_proxy(tmp_path_factory.mktemp("blocking"), shared_upstream, POLICY) as saboteur:
+        yield saboteur
+
+
+@pytest.fixture(scope="module")
+def lenient(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Saboteur]:
+    """A proxy whose policy blocks, and lets through what cannot be judged."""
+    policy = POLICY.replace("version: 1", "version: 1\nundetermined: observe")
+    with sabotaged_proxy(tmp_path_factory.mktemp("lenient"), shared_upstream, policy) as saboteur:
+        yield saboteur
+
+
+@pytest.fixture(scope="module")
+def observing(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Saboteur]:
+    """The proxy with the break-glass pulled."""
+    with sabotaged_proxy(tmp_path_factory.mktemp("observing"), shared_upstream, POLICY, "--observe") as saboteur:
+        yield saboteur
+
+
+# Where judging fails: nothing was proved, so nothing passes.
+JUDGING = [
+    "request_of",
+    "inspect",
+    "scan_headers",
+    "hosts_of",
+    "matching",
+    "decide",
+    "find_credential",
+    "read_token",
+]
+# Where carrying out what was decided fails on every request.
+ENFORCING = ["requestheaders", "weigh", "enforce", "strip", "is_streamed"]
+# Where answering a mismatch fails; an allow does not come by there.
+ANSWERING = ["explain", "header_value", "answer"]
+# Where telling of it fails, which changes nothing: `where` of those is counted by what a request meets of it.
+REPORTING = ["count_inspection", "mark", "record", "log"]
+RESPONDING = ["annotate", "count_outcome", "mark_outcome", "outcome_record", "outcome_value", "answered"]
+# A hook as a whole: mitmproxy calls it, so there is nobody left to count the fault.
+HOOKS = ["is_guarded", "inspected", "answer_early", "responseheaders"]
+
+WAYS = [FORWARD_H1, FORWARD_H2, REVERSE_PLAIN]
+
+
+def test_every_stage_is_in_one_of_the_lists() -> None:
+    """So that no stage is forgotten."""
+    listed = [*JUDGING, *ENFORCING, *ANSWERING, *REPORTING, *RESPONDING, *HOOKS]
+    assert sorted(listed) == sorted(sabotaged.STAGES)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", sabotaged.STAGES)
+def test_a_wrong_request_never_passes(blocking: Saboteur, upstream: Upstream, way: Way, stage: str) -> None:
+    """Whatever fails, upstream does not see it, and the client has its answer."""
+    with blocking.striking(stage):
+        answer = blocking.call(way, WRONG)
+    assert answer.status in (403, 502)
+    assert not upstream.requests
+    assert blocking.call(way, RIGHT).status == 200, "the fault leaves nothing behind"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", [*JUDGING, *ENFORCING, "answer_early"])
+def test_what_was_not_judged_never_passes(blocking: Saboteur, upstream: Upstream, way: Way, stage: str) -> None:
+    """Also a right request is refused where nobody could say so: 502, which no client takes for the API's answer."""
+    with blocking.proxy.counting() as counted, blocking.striking(stage):
+        answer = blocking.call(way, RIGHT)
+    assert answer.status == 502
+    assert not upstream.requests
+    if stage != "answer_early":
+        assert answer.values(b"content-type") == [b"application/problem+json"]
+        assert b'details="internal_error"' in answer.values(b"proxy-status")[0]
+        where = "inspect" if stage in JUDGING else "enforce"
+        assert counted[f'orgfence_internal_errors_total{{where="{where}"}}'] >= 1
+        blocking.proxy.wait_for_event("internal_error", lambda event: event["where"] == where)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", ANSWERING)
+def test_a_block_stays_a_block(blocking: Saboteur, upstream: Upstream, way: Way, stage: str) -> None:
+    """What was decided to be blocked is, if only by the barest of answers, and a right request is not touched."""
+    with blocking.proxy.counting() as counted, blocking.striking(stage):
+        assert blocking.call(way, WRONG).status == 502
+        assert not upstream.requests
+        assert blocking.call(way, RIGHT).status == 200
+    assert counted['orgfence_internal_errors_total{where="enforce"}'] == 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", [*REPORTING, "inspected"])
+def test_reporting_changes_nothing(blocking: Saboteur, upstream: Upstream, way: Way, stage: str) -> None:
+    """A right request passes and a wrong one is blocked as ever while nobody can be told of it; that is counted."""
+    with blocking.proxy.counting() as counted, blocking.striking(stage):
+        assert blocking.call(way, RIGHT).status == 200
+        assert blocking.call(way, WRONG).status == 403
+    assert len(upstream.requests) == 1
+    assert upstream.requests[0].values(b"orgfence") == []
+    if stage != "inspected":
+        assert counted['orgfence_internal_errors_total{where="report"}'] >= 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", [*RESPONDING, "responseheaders"])
+def test_an_answer_reaches_its_client(blocking: Saboteur, upstream: Upstream, way: Way, stage: str) -> None:
+    """What fails when upstream has answered keeps the answer from nobody."""
+    with blocking.proxy.counting() as counted, blocking.striking(stage):
+        assert blocking.call(way, REFUSED).status == 403
+    assert len(upstream.requests) == 1
+    if stage != "responseheaders":
+        errors = [counted.get(f'orgfence_internal_errors_total{{where="{where}"}}', 0) for where in ("report", "response")]
+        assert sum(errors) == 1
+
+
+@pytest.mark.parametrize("exception", sabotaged.EXCEPTIONS)
+@pytest.mark.parametrize(
+    "stage", ["request_of", "decide", "answer", "requestheaders", "answer_early", "responseheaders", "log"]
+)
+def test_no_exception_is_special(blocking: Saboteur, upstream: Upstream, stage: str, exception: str) -> None:
+    """Neither those that mitmproxy steers its addons by nor those whose message cannot even be printed."""
+    with blocking.striking(stage, exception):
+        assert blocking.call(FORWARD_H1, WRONG).status in (403, 502)
+        assert not upstream.requests
+        status = blocking.call(FORWARD_H1, RIGHT).status
+    passes = stage in ("answer", "log", "responseheaders")
+    assert status == (200 if passes else 502)
+
+
+@pytest.mark.parametrize("exception", ["RuntimeError", "AddonHalt", "OptionsError"])
+def test_another_addon_is_no_way_past(blocking: Saboteur, upstream: Upstream, exception: str) -> None:
+    """An addon before ours that raises, or keeps mitmproxy from asking ours, does not open the door."""
+    for way in WAYS:
+        with blocking.proxy.counting() as counted, blocking.striking("before", exception):
+            assert blocking.call(way, WRONG).status in (403, 502)
+            assert not upstream.requests
+            status = blocking.call(way, RIGHT).status
+        if exception == "RuntimeError":
+            assert status == 200, "ours is asked all the same"
+            upstream.requests.clear()
+        else:
+            assert status == 502
+            assert counted['orgfence_internal_errors_total{where="enforce"}'] == 2
+            assert not upstream.requests
+
+
+def test_a_connection_of_unknown_scope_is_opened_up(blocking: Saboteur, upstream: Upstream) -> None:
+    """Where the comparison with the policy fails, the requests are judged."""
+    with blocking.proxy.counting() as counted:
+        for stage, exception in (("is_guarded", "RuntimeError"), ("before_tls", "RuntimeError")):
+            with blocking.striking(stage, exception):
+                assert blocking.call(FORWARD_H1, WRONG).status == 403
+                assert blocking.call(FORWARD_H1, RIGHT).status == 200
+    assert counted['orgfence_internal_errors_total{where="tls"}'] == 2
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", [*JUDGING, *ENFORCING])
+@pytest.mark.parametrize("kind", ["lenient", "observing"])
+def test_open_where_the_operator_says_so(
+    request: pytest.FixtureRequest, upstream: Upstream, way: Way, stage: str, kind: str
+) -> None:
+    """`undetermined: observe` and `--observe` let through what could not be judged: counted, logged, cleaned."""
+    saboteur: Saboteur = request.getfixturevalue(kind)
+    with saboteur.proxy.counting() as counted, saboteur.striking(stage):
+        answer = saboteur.call(way, RIGHT)
+    if stage == "weigh":
+        assert answer.status == 502, "without an inspection nobody knows what the operator said"
+        return
+    assert answer.status == 200
+    assert len(upstream.requests) == 1
+    if stage != "strip":
+        assert upstream.requests[0].values(b"orgfence") == []
+    where = "inspect" if stage in JUDGING else "enforce"
+    assert counted[f'orgfence_internal_errors_total{{where="{where}"}}'] == 1
+    saboteur.proxy.wait_for_event("internal_error", lambda event: event["where"] == where)
+    assert saboteur.call(way, WRONG).status == (403 if kind == "lenient" else 200)
+
+
+def test_annotated_where_the_rule_says_so(blocking: Saboteur, upstream: Upstream) -> None:
+    """Under `annotate` a request that could not be judged goes on and says so."""
+    for way in WAYS:
+        upstream.requests.clear()
+        with blocking.striking("decide"):
+            answer = blocking.call(way, b"/api/annotate/acme/x")
+        assert answer.status == 200
+        (told,) = upstream.requests[0].values(b"orgfence")
+        item = parse_item(told)
+        assert (item.token, item.parameters["reason"]) == ("undetermined", "internal_error")
+        assert answer.values(b"orgfence") == [told]
+
+
+def test_a_large_blocked_upload_does_not_hang_on_a_fault(blocking: Saboteur, upstream: Upstream) -> None:
+    """Also the barest answer comes before the body."""
+    for stage in ("request_of", "answer", "answer_early"):
+        with blocking.striking(stage), blocking.proxy.raw(FORWARD_H1) as client:
+            length = (b"content-length", b"1073741824")
+            client.send(blocking.proxy.head(FORWARD_H1, b"PUT", WRONG, authorized("acme"), length))
+            assert client.read_answer().status == 502
+    assert not upstream.requests

@@ -1,0 +1,408 @@
+"""How `orgfence run` starts, how it refuses to, and how it ends."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+from tests.proxy.guarding import (
+    FORWARD_H1,
+    FORWARD_H2,
+    FORWARD_PLAIN,
+    ISS,
+    REVERSE_PLAIN,
+    GuardingProxy,
+    authorized,
+    paths_of,
+)
+from tests.proxy.harness import DEADLINE, RawClient, Upstream
+
+from orgfence.proxy.options import REFUSABLE
+
+ORGFENCE = [sys.executable, "-m", "orgfence"]
+
+RULE = """
+version: 1
+issuers:
+  corp: {iss: https://login.example.com, claims: {member: org_ids}}
+rules:
+  - id: block
+    match: {hosts: [localhost], paths: ["/*/block/{org}/**"]}
+    org: {path: org}
+    enforcement: block
+"""
+
+
+class Start(NamedTuple):
+    """Arguments with which orgfence must not start."""
+
+    arguments: Sequence[str]
+    #: What the one line that says why must hold, in this order.
+    said: Sequence[str]
+    exit_code: int = 2
+
+
+#: An option that may not be set, as it would be set.
+REFUSED = {
+    "allow_hosts": "allow_hosts=example",
+    "emudhra": "emudhra=true",
+    "emudhra_old": "emudhra_old=true",
+    "ignore_hosts": "ignore_hosts=example",
+    "map_remote": "map_remote=|//a.example/|//b.example/",
+    "modify_headers": "modify_headers=/~q/Authorization/Bearer x",
+    "proxyauth": "proxyauth=user:password",
+    "rawtcp": "rawtcp=true",
+    "stickyauth": "stickyauth=.*",
+    "stream_large_bodies": "stream_large_bodies=1m",
+    "tcp_hosts": "tcp_hosts=example",
+    "udp_hosts": "udp_hosts=example",
+    "upstream_auth": "upstream_auth=user:password",
+    "validate_inbound_headers": "validate_inbound_headers=false",
+}
+
+STARTS = {
+    "no such policy": Start(["--policy", "{folder}/nowhere.yaml"], ["nowhere.yaml", "no such file", "Write a policy"]),
+    "a folder": Start(["--policy", "{folder}"], ["{folder}", "folder", "Name one file"]),
+    "a policy below a file": Start(["--policy", "{folder}/rule.yaml/x"], ["rule.yaml/x", "cannot be read"]),
+    "no address": Start(["--listen", "8080"], ["--listen", "`8080`", "127.0.0.1:8080"]),
+    "no port": Start(["--listen", "127.0.0.1:http"], ["--listen", "HOST:PORT"]),
+    "a port too high": Start(["--admin", "127.0.0.1:70000"], ["--admin", "HOST:PORT"]),
+    "no such mode": Start(["--mode", "nonsense"], ["`nonsense`", "Use `regular`"]),
+    "a mode without its URL": Start(["--mode", "reverse:"], ["`reverse:`", "reverse:URL"]),
+    "a mode of another scheme": Start(["--mode", "reverse:ftp://example.com"], ["ftp", "reverse:URL"]),
+    "two modes without a port": Start(
+        ["--mode", "regular", "--mode", "socks5"], ["`regular` and `socks5`", "`--listen`", "`MODE@8081`"]
+    ),
+    "two modes at one port": Start(
+        ["--mode", "regular@18080", "--mode", "socks5@18080"], ["`regular@18080` and `socks5@18080`", "own port"]
+    ),
+    "an unknown option": Start(["--set", "nonsense=1"], ["`nonsense`", "--options"]),
+    "a misspelt option": Start(["--set", "conf_dir=/x"], ["`conf_dir`", "Did you mean `confdir`?"]),
+    "an option of an addon that is not here": Start(["--set", "server_replay=x"], ["`server_replay`"]),
+    "an option of a wrong type": Start(["--set", "keep_host_header=maybe"], ["keep_host_header", "true"]),
+    "an option that has a flag": Start(["--set", "listen_port=1"], ["`listen_port`", "`--listen`"]),
+    "a mode as an option": Start(["--set", "mode=regular"], ["`mode`", "`--mode`"]),
+    "proxy port in use": Start(["--listen", "{taken}"], ["{taken}", "address already in use", "--listen"], 1),
+    "a mode's port in use": Start(["--mode", "regular@{taken}"], ["{taken}", "address already in use"], 1),
+    "admin port in use": Start(["--admin", "{taken}"], ["{taken}", "address already in use", "--admin"], 1),
+    "no such address": Start(["--listen", "host.invalid:0"], ["host.invalid", "--listen"], 1),
+    "a file as confdir": Start(["--set", "confdir={folder}/rule.yaml"], ["rule.yaml", "CA", "--set confdir="], 1),
+    "a confdir that cannot be": Start(["--set", "confdir=/proc/nowhere"], ["/proc/nowhere", "CA", "confdir="], 1),
+    "no CA in confdir": Start(["--set", "confdir={folder}/broken"], ["broken", "CA", "--set confdir="], 1),
+    **{
+        f"refused: {name}": Start(["--mode", "reverse:http://127.0.0.1:1", "--set", option], [f"`{name}`", ". "])
+        for name, option in REFUSED.items()
+    },
+    **{
+        f"refused with mitmweb: {name}": Start(
+            ["--web", "--set", "web_open_browser=false", "--mode", "reverse:http://127.0.0.1:1", "--set", REFUSED[name]],
+            [f"`{name}`", ". "],
+        )
+        for name in ("map_remote", "modify_headers", "proxyauth", "stickyauth", "upstream_auth")
+    },
+}
+
+#: A policy with a fault; where it is, and what the message says.
+FAULTS: Mapping[str, tuple[str, str, str]] = {
+    "unknown key": (RULE.replace("enforcement: block", "enforcment: block"), "9:5", "Did you mean `enforcement`?"),
+    "unknown enforcement": (RULE.replace("enforcement: block", "enforcement: blok"), "9:18", "`blok`"),
+    "impossible rule": (RULE.replace("org: {path: org}", "org: {path: orgs}"), "8:17", "`{orgs}`"),
+    "not supported yet": (RULE.replace("enforcement: block", "agree: true"), "9:5", "not supported yet"),
+    "no YAML": (RULE.replace("hosts: [localhost]", "hosts: [localhost"), "7:", ""),
+    "empty": ("", "1:1", "version: 1"),
+    "no UTF-8": ("\udcff", "1:1", "UTF-8"),
+}
+
+
+class Ended(NamedTuple):
+    """A process that has ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    #: What stood in the place of `{folder}` and `{taken}`.
+    named: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, "Future[Ended]"]]:
+    """All bad starts, under way side by side."""
+    folder = tmp_path_factory.mktemp("starts")
+    (folder / "rule.yaml").write_text(RULE)
+    (folder / "broken").mkdir()
+    (folder / "broken" / "mitmproxy-ca.pem").write_text("no key")
+    arguments = {name: start.arguments for name, start in STARTS.items()}
+    for name, (policy, _, _) in FAULTS.items():
+        file = folder / f"{name}.yaml"
+        file.write_bytes(policy.encode("utf-8", "surrogateescape"))
+        arguments[name] = ["--policy", str(file)]
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, ThreadPoolExecutor(max_workers=3) as pool:
+        named = {"folder": str(folder), "taken": "127.0.0.1:%d" % taken.getsockname()[1]}
+
+        def run(name: str) -> Ended:
+            given = [argument.format_map(named) if "{" in argument else argument for argument in arguments[name]]
+            # What stands last counts, except for an option that is set twice.
+            free = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+            confdir = [] if "confdir" in str(given) else ["--set", f"confdir={folder}/confdir"]
+            process = subprocess.run(
+                [*ORGFENCE, "run", *free, *confdir, *given],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=3 * DEADLINE,
+                cwd=folder,
+            )
+            return Ended(process.returncode, process.stdout.decode(), process.stderr.decode(), named)
+
+        yield {name: pool.submit(run, name) for name in arguments}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_bad_start_is_one_clear_line(starts: dict[str, "Future[Ended]"], name: str) -> None:
+    """What is wrong, where, and what to do about it; nothing listens, and there is no traceback."""
+    ended = starts[name].result()
+    assert ended.exit_code == STARTS[name].exit_code, ended
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    at = 0
+    for words in STARTS[name].said:
+        words = words.format_map(ended.named)
+        assert words in line[at:], line
+        at = line.index(words, at) + len(words)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_faulty_policy_is_shown_with_its_place(starts: dict[str, "Future[Ended]"], name: str) -> None:
+    """File, line, column and the fix; then the line itself and a caret below the place."""
+    _, place, said = FAULTS[name]
+    ended = starts[name].result()
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    message, *shown = ended.stderr.splitlines()
+    assert message.startswith(f"{ended.named['folder']}/{name}.yaml:{place}")
+    assert said in message
+    if name != "empty":
+        line, caret = shown
+        column = int(message.removeprefix(f"{ended.named['folder']}/{name}.yaml:").split(":")[1])
+        assert caret == " " * (caret.index("^")) + "^"
+        assert caret.index("^") - (len(line) - len(line.lstrip())) >= 0 or line.strip() == ""
+        assert column >= 1
+
+
+def test_every_refused_option_is_tried() -> None:
+    """The table above has all of them."""
+    assert set(REFUSED) == REFUSABLE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--help"], "Commands:"),
+        (["-h"], "Commands:"),
+        (["run", "--help"], "--policy"),
+        (["--version"], "orgfence"),
+    ],
+    ids=str,
+)
+def test_help_is_given(arguments: list[str], said: str) -> None:
+    """On stdout, with exit code 0."""
+    process = subprocess.run([*ORGFENCE, *arguments], capture_output=True, text=True, check=False, timeout=DEADLINE)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert said in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["run", "--polcy", "x"], "--policy"), (["runn"], "runn"), (["run", "stray"], "stray")],
+    ids=str,
+)
+def test_usage_errors_exit_2(arguments: list[str], said: str) -> None:
+    """A flag or command that does not exist is named."""
+    process = subprocess.run([*ORGFENCE, *arguments], capture_output=True, text=True, check=False, timeout=DEADLINE)
+    assert process.returncode == 2
+    assert said in process.stderr.splitlines()[-1]
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(shared_upstream: Upstream, number: signal.Signals) -> None:
+    """Exit code 0 within moments, while connections of every kind are open; nothing but JSON is written."""
+    with GuardingProxy(shared_upstream, RULE) as proxy:
+        with _open_connections(proxy):
+            proxy.signal(number)
+            assert proxy.wait(5) == 0
+        for address in (proxy.forward, proxy.reverse, proxy.reverse_tls, proxy.admin):
+            with pytest.raises(ConnectionError), RawClient(address):
+                pass
+    assert proxy.stdout == []
+    assert all(line.startswith('{"ts": ') for line in proxy.stderr)
+    assert not [line for line in proxy.stderr if '"level": "error"' in line or "Traceback" in line]
+
+
+@contextmanager
+def _open_connections(proxy: GuardingProxy) -> Iterator[None]:
+    """Hold an idle client, a tunnel, an endless answer, an upload that is let through and one that is blocked."""
+    token = authorized("acme")
+    sized = (b"content-length", b"1000000")
+    with (
+        RawClient(proxy.forward),
+        proxy.raw(FORWARD_H1),
+        proxy.raw(FORWARD_PLAIN) as events,
+        proxy.raw(REVERSE_PLAIN) as upload,
+        proxy.raw(FORWARD_PLAIN) as blocked,
+        proxy.http2() as stream,
+    ):
+        events.send(proxy.head(FORWARD_PLAIN, b"GET", b"/sse/block/acme/x", token))
+        events.take_until(b"data: 2")
+        upload.send(proxy.head(REVERSE_PLAIN, b"PUT", b"/echo/block/acme/x", token, sized) + b"begun")
+        upload.take_until(b"begun")
+        blocked.send(proxy.head(FORWARD_PLAIN, b"PUT", b"/echo/block/globex/x", token, sized) + b"begun")
+        assert blocked.read_answer().status == 403
+        fields = proxy.pseudo(FORWARD_H2, b"POST", b"/echo/block/acme/x", token)
+        stream_id = stream.request(fields, end=False)
+        stream.send_data(stream_id, b"begun")
+        stream.wait(stream_id, lambda it: it.body)
+        yield
+
+
+def test_says_where_everything_is(proxy: GuardingProxy) -> None:
+    """One event once it is up: each mode with its addresses, admin, policy, rules, generation, the CA to trust."""
+    (event,) = proxy.events("listening")
+    assert [mode["mode"].partition("@")[0] for mode in event["proxy"]][0] == "regular"
+    assert all(not address.endswith(":0") for mode in event["proxy"] for address in mode["addresses"])
+    assert event["policy"] == str(proxy.policy_file)
+    assert (event["rules"], event["observe_override"]) == (5, False)
+    assert Path(event["ca"]).read_text().startswith("-----BEGIN CERTIFICATE-----")
+    assert proxy.metrics()[f'orgfence_policy_info{{generation="{event["generation"]}"}}'] == 1
+
+    with httpx.Client(base_url="http://%s:%d" % proxy.admin, trust_env=False, timeout=DEADLINE) as admin:
+        assert admin.get("/healthz").text == "ok\n"
+        ready = admin.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["ready"] is True
+    assert ready.json()["generation"] == event["generation"]
+
+
+def test_a_person_is_told_in_words(tmp_path: Path) -> None:
+    """On a terminal: where it listens, by which policy, where metrics are, what to trust, how to end it."""
+    (tmp_path / "policy.yaml").write_text(RULE)
+    ours, theirs = os.openpty()
+    arguments = ["--policy", "policy.yaml", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        [*ORGFENCE, "run", *arguments, "--set", "confdir=ca"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        cwd=tmp_path,
+    )
+    os.close(theirs)
+    said = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        while b"Ctrl-C" not in said:
+            said += terminal.read(4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 0
+    text = said.decode()
+    for words in (
+        "regular proxy on 127.0.0.1:",
+        "policy.yaml: 1 rule, 1 block",
+        "http://127.0.0.1:",
+        "/metrics",
+        "mitmproxy-ca-cert.pem",
+        "--cacert",
+    ):
+        assert words in text
+    assert "{" not in text
+
+
+def test_the_break_glass_enforces_nothing(shared_upstream: Upstream, upstream: Upstream) -> None:
+    """`--observe` caps rules and `unmatched`; what would have been blocked is logged, and a metric says so."""
+    policy = RULE.replace("version: 1", "version: 1\nunmatched: block")
+    with GuardingProxy(shared_upstream, policy, "--observe") as proxy:
+        for path in (b"/api/block/globex/x", b"/no/rule", b"/api/block/acme/../globex"):
+            answer = proxy.call(FORWARD_H1, path, authorized("acme"))
+            assert (answer.status, answer.values(b"orgfence")) == (200, [])
+        metrics = proxy.metrics()
+        assert proxy.events("listening")[0]["observe_override"] is True
+        logged = proxy.wait_for_event("inspection")
+    assert len(upstream.requests) == 3
+    assert not any(request.values(b"orgfence") for request in upstream.requests)
+    assert metrics["orgfence_observe_override"] == 1
+    assert metrics['orgfence_requests_total{action="blocked"}'] == 0
+    assert metrics[
+        'orgfence_decisions_total{enforcement="observe",reason="org_not_granted",rule="block",verdict="mismatch"}'
+    ]
+    assert (logged["verdict"], logged["action"]) == ("mismatch", "forwarded")
+
+
+def test_without_a_policy_the_starter_watches(shared_upstream: Upstream, upstream: Upstream) -> None:
+    """Every host is decrypted and nothing is enforced; a mismatch of the common claims is seen."""
+    with GuardingProxy(shared_upstream, None) as proxy:
+        for path in (b"/api/orgs/globex/x", b"/v1/tenants/globex", b"/elsewhere"):
+            with RawClient(proxy.forward) as client:
+                client.send(b"GET %s%s HTTP/1.1\r\nHost: x\r\n" % (upstream.url.encode(), path))
+                client.send(b"Authorization: %s\r\n\r\n" % authorized("acme", iss="https://anybody.example")[1])
+                answer = client.read_answer()
+            assert (answer.status, answer.values(b"orgfence")) == (200, [])
+        metrics = proxy.metrics()
+        assert proxy.events("listening")[0]["policy"] == "starter policy"
+        logged = proxy.wait_for_event("inspection")
+    assert paths_of(upstream) == [b"/api/orgs/globex/x", b"/v1/tenants/globex", b"/elsewhere"]
+    assert (logged["requested_orgs"], logged["granted_orgs"]) == (["globex"], ["acme"])
+    assert metrics['orgfence_requests_total{action="forwarded"}'] == 2
+    assert metrics['orgfence_requests_total{action="unmatched"}'] == 1
+
+
+def test_a_rule_is_for_the_port_that_it_names(shared_upstream: Upstream, upstream: Upstream, tmp_path: Path) -> None:
+    """Of several modes at once, `match.listen` picks one; and `unmatched: block` stops what no rule is about."""
+    first, second = _free_ports()
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        RULE.replace("version: 1", "version: 1\nunmatched: block").replace(
+            "hosts: [localhost], ", f"hosts: [127.0.0.1], listen: [{first}], "
+        )
+    )
+    modes = [f"reverse:{upstream.url}@{port}" for port in (first, second)]
+
+    def launcher(confdir: Path) -> list[str]:
+        return [*ORGFENCE, "run", "--set", f"confdir={confdir}", "--admin", "127.0.0.1:0", "--listen", "127.0.0.1:0"]
+
+    with GuardingProxy(
+        shared_upstream, None, "--policy", str(policy), "--mode", modes[0], "--mode", modes[1], launcher=launcher
+    ):
+        for port, path, status in (
+            (first, b"/api/block/acme/x", 200),
+            (first, b"/api/block/globex/x", 403),
+            (first, b"/other", 403),
+            (second, b"/api/block/acme/x", 403),
+            (second, b"/api/block/globex/x", 403),
+        ):
+            with RawClient(("127.0.0.1", port)) as client:
+                client.send(b"GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n" % (path, authorized("acme")[1]))
+                assert client.read_answer().status == status, (port, path)
+    assert paths_of(upstream) == [b"/api/block/acme/x"]
+
+
+def _free_ports() -> tuple[int, int]:
+    """Return two ports on which nobody listens, out of the range that the kernel gives to outgoing connections."""
+    free: list[int] = []
+    while len(free) < 2:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if port not in free and probe.connect_ex(("127.0.0.1", port)) != 0:
+                free.append(port)
+    return free[0], free[1]
+
+
+def test_a_policy_names_the_issuer_of_its_tests() -> None:
+    """So that the tokens of these tests are the policy's."""
+    assert ISS in RULE

@@ -1,0 +1,204 @@
+"""The whole way of a request, from its rules to what becomes of it."""
+
+import pytest
+from tests.guarding import ASKS_FOR_POST, NOW, ORIGIN, bearer, inspected, request_of, ruleset_of, said
+
+from orgfence.core import guard
+from orgfence.core.decision import Reason
+
+ACME = bearer({"org_ids": ["acme"]})
+ORGS = "match: {hosts: [api.example.com], paths: ['/orgs/{org}/**']}, org: {path: org}"
+TOO_MANY = b"/;a/.;b/%2e/%252e%2f..%5c%3b//..;" * 3
+
+
+def test_a_right_token_passes_and_a_wrong_one_does_not() -> None:
+    """The main job."""
+    ruleset = ruleset_of(ORGS)
+    assert said(ruleset, request_of(b"/orgs/acme/users", ACME)) == "forwarded: org_granted"
+    assert said(ruleset, request_of(b"/orgs/globex/users", ACME)) == "blocked: org_not_granted"
+
+
+@pytest.mark.parametrize(
+    ("enforcement", "outcome"),
+    [("block", "blocked"), ("annotate", "annotated"), ("observe", "forwarded")],
+)
+def test_a_mismatch_is_enforced_as_the_rule_says(enforcement: str, outcome: str) -> None:
+    """What is said of it stays the same."""
+    ruleset = ruleset_of(f"{ORGS}, enforcement: {enforcement}")
+    assert said(ruleset, request_of(b"/orgs/globex", ACME)) == f"{outcome}: org_not_granted"
+
+
+def test_the_strictest_rule_decides_and_all_are_heard() -> None:
+    """Whatever order they stand in."""
+    rules = ["id: z", "id: a, org: {value: globex}", "id: m, org: {value: globex}, enforcement: annotate"]
+    for order in (rules, rules[::-1]):
+        inspection = inspected(ruleset_of(*order), request_of(b"/", ACME))
+        assert inspection.deciding is not None
+        assert inspection.deciding.rule is not None
+        assert inspection.deciding.rule.id == "a"
+        heard = {(decision.rule.id, decision.reason.value) for decision in inspection.decisions if decision.rule}
+        assert heard == {("z", "token_accepted"), ("a", "org_not_granted"), ("m", "org_not_granted")}
+
+
+def test_an_allow_by_one_rule_is_shared() -> None:
+    """Nothing is made for the requests that are most."""
+    ruleset = ruleset_of(ORGS)
+    request = request_of(b"/orgs/acme", ACME)
+    assert inspected(ruleset, request) is inspected(ruleset, request)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "target", "method", "headers", "outcome"),
+    [
+        ([b"other.test"], b"/x", b"GET", [], "unmatched"),
+        ([b"api.example.com"], b"/x", b"GET", [], "blocked: no_rule"),
+        ([b"api.example.com"], b"/orgs/acme", b"GET", [ACME], "forwarded: org_granted"),
+        # Each guarded name needs a rule of its own.
+        ([b"api.example.com", b"other.test"], b"/orgs/acme", b"GET", [ACME], "forwarded: org_granted"),
+        ([b"api.example.com", b"b.test"], b"/orgs/acme", b"GET", [ACME], "blocked: no_rule"),
+        ([b"api.example.com", b"b.test"], b"/orgs/globex", b"GET", [ACME], "blocked: org_not_granted"),
+        # A rule that matches in another reading or method alone is for another request.
+        ([b"api.example.com"], b"/x/../orgs/acme", b"GET", [ACME], "blocked: no_rule"),
+        ([b"api.example.com"], b"/x", b"GET", [ACME, (b"X-Original-URL", b"/orgs/acme")], "blocked: no_rule"),
+        ([b"b.test"], b"/orgs/acme", b"GET", [ACME, (b"X-HTTP-Method-Override", b"POST")], "blocked: no_rule"),
+        ([b"b.test"], b"/orgs/acme", b"POST", [ACME, (b"X-HTTP-Method-Override", b"GET")], "forwarded: token_accepted"),
+        # As if the rule were not there.
+        ([b"api.example.com"], b"/orgs/me", b"GET", [ACME], "blocked: no_rule"),
+        # A preflight asks before anything is sent.
+        ([b"api.example.com"], b"/x", b"OPTIONS", [ORIGIN, ASKS_FOR_POST], "unmatched"),
+        ([b"api.example.com"], b"/x", b"GET", [ORIGIN, ASKS_FOR_POST], "blocked: no_rule"),
+        ([b"api.example.com"], b"/x", b"OPTIONS", [ORIGIN, ASKS_FOR_POST, ACME], "blocked: no_rule"),
+        ([b"api.example.com"], b"/x", b"OPTIONS", [ORIGIN, ASKS_FOR_POST, (b"Cookie", b"a=1")], "blocked: no_rule"),
+        (
+            [b"api.example.com"],
+            b"/x",
+            b"OPTIONS",
+            [ORIGIN, ASKS_FOR_POST, (b"X-Method-Override", b"POST")],
+            "blocked: no_rule",
+        ),
+    ],
+)
+def test_unmatched_requests_are_blocked_where_the_policy_says_so(
+    hosts: list[bytes], target: bytes, method: bytes, headers: list[tuple[bytes, bytes]], outcome: str
+) -> None:
+    """Those to a guarded host that no rule matches as they stand."""
+    rules = [f"{ORGS}, except: [{{paths: [/orgs/me]}}]", "match: {hosts: [b.test], methods: [POST]}"]
+    request = request_of(target, *headers, hosts=tuple(hosts), method=method)
+    assert said(ruleset_of(*rules, top="unmatched: block\n"), request) == outcome
+    if outcome == "blocked: no_rule":
+        assert "no_rule" not in said(ruleset_of(*rules, top="unmatched: observe\n"), request)
+        assert said(ruleset_of(*rules, top="unmatched: block\n").observing(), request) == "forwarded: no_rule"
+
+
+@pytest.mark.parametrize(
+    ("headers", "outcome"),
+    [
+        ([ORIGIN, ASKS_FOR_POST], "forwarded: not_judged"),
+        ([ORIGIN], "annotated: token_missing"),
+        ([ORIGIN, ASKS_FOR_POST, ACME], "blocked: org_not_granted"),
+        ([ORIGIN, ASKS_FOR_POST, (b"Cookie", b"a=1")], "annotated: token_missing"),
+        ([ORIGIN, ASKS_FOR_POST, (b"X-HTTP-Method", b"DELETE")], "annotated: token_missing"),
+    ],
+)
+def test_a_preflight_passes(headers: list[tuple[bytes, bytes]], outcome: str) -> None:
+    """A browser sends neither token nor cookie with it, and nothing that makes it another request."""
+    assert said(ruleset_of(ORGS), request_of(b"/orgs/globex", *headers, method=b"OPTIONS")) == outcome
+
+
+@pytest.mark.parametrize(
+    ("undetermined", "outcome"),
+    [("block", "blocked"), ("annotate", "annotated"), ("observe", "forwarded")],
+)
+def test_a_bug_is_a_decision(undetermined: str, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handled as the rule's `undetermined` says, and the exception is kept for the log."""
+    error = RecursionError("a bug")
+
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(guard, "decide", failing)
+    inspection = inspected(ruleset_of(f"undetermined: {undetermined}"), request_of(b"/a/../b", ACME))
+    assert inspection.action == outcome
+    assert inspection.deciding is not None
+    assert inspection.deciding.reason is Reason.INTERNAL_ERROR
+    assert inspection.deciding.error is error
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "outcome", "read_as"),
+    [
+        # Fails in another reading alone.
+        (b"/orgs/acme/..%2fglobex", [ACME], "blocked: path_ambiguous", b"/orgs/globex"),
+        (b"/x/../orgs/globex", [ACME], "blocked: path_ambiguous", b"/orgs/globex"),
+        (b"/orgs/acme", [ACME, (b"X-Original-URL", b"/orgs/globex")], "blocked: path_ambiguous", b"/orgs/globex"),
+        # All readings are about the right org.
+        (b"/orgs/acme/..%2facme", [ACME], "forwarded: org_granted", b""),
+        (b"/orgs/acme/a%2fb", [ACME], "forwarded: org_granted", b""),
+        (b"/x/../public", [ACME], "unmatched", b""),
+        # The path as it stands fails as well.
+        (b"/orgs/globex/..%2fglobex", [ACME], "blocked: org_not_granted", b""),
+        # No token is no token, however the path is read.
+        (b"/x/../orgs/globex", [], "annotated: token_missing", b""),
+        (b"/orgs/acme/%2e", [bearer({"org_ids": "acme", "exp": NOW - 60})], "annotated: token_expired", b""),
+        # The other reading weighs more than an expired token.
+        (
+            b"/orgs/acme/..%2fglobex",
+            [bearer({"org_ids": "acme", "exp": NOW - 60})],
+            "blocked: path_ambiguous",
+            b"/orgs/globex",
+        ),
+        # What cannot be read here is treated as ever.
+        (b"/x/../orgs/globex", [(b"Authorization", b"Bearer opaque")], "forwarded: token_opaque", b""),
+        # More readings than are tried.
+        (TOO_MANY, [ACME], "blocked: path_ambiguous", b""),
+        (TOO_MANY, [], "blocked: path_ambiguous", b""),
+    ],
+)
+def test_every_reading_must_be_allowed(
+    target: bytes, headers: list[tuple[bytes, bytes]], outcome: str, read_as: bytes
+) -> None:
+    """Of several that fail, the strictest decides, and then the path as it stands."""
+    ruleset = ruleset_of(f"{ORGS}, undetermined: observe")
+    request = request_of(target, *headers)
+    assert said(ruleset, request) == outcome
+    deciding = inspected(ruleset, request).deciding
+    assert (b"" if deciding is None else deciding.read_as) == read_as
+
+
+def test_each_rule_decides_once() -> None:
+    """However many names, paths and readings it matches by."""
+    ruleset = ruleset_of("match: {hosts: [api.example.com, '*.example.com', b.test], paths: [/**, /a/**, '/{x}/**']}")
+    for target in (b"/a/b", b"/a/%2e%2e%2fa/b", TOO_MANY):
+        assert len(inspected(ruleset, request_of(target, ACME, hosts=(b"api.example.com", b"b.test"))).decisions) == 1
+
+
+@pytest.mark.parametrize(
+    ("match", "org", "hosts", "target", "outcome"),
+    [
+        ("hosts: [api.example.com], paths: [/**, '/orgs/{org}/**']", "path: org", [], b"/orgs/acme", "org_granted"),
+        ("hosts: [api.example.com], paths: [/**, '/orgs/{org}/**']", "path: org", [], b"/orgs/x", "org_not_granted"),
+        ("hosts: [api.example.com], paths: [/**, '/orgs/{org}/**']", "path: org", [], b"/x", "org_absent"),
+        ("hosts: [api.example.com], paths: ['/{org}/b', '/a/{org}']", "path: org", [], b"/a/b", "org_not_granted"),
+        ("hosts: ['*.test', '{org}.test']", "host: org", [b"acme.test"], b"/", "org_granted"),
+        ("hosts: ['*.test', '{org}.test']", "host: org", [b"globex.test"], b"/", "org_not_granted"),
+        # Under one of its names the request says nothing of an org.
+        ("hosts: ['*.test', '{org}.test']", "host: org", [b"acme.test", b"a.b.test"], b"/", "org_absent"),
+        ("hosts: ['{org}.test']", "host: org", [b"acme.test", b"globex.test"], b"/", "org_not_granted"),
+    ],
+)
+def test_one_template_may_name_the_org_where_another_does_not(
+    match: str, org: str, hosts: list[bytes], target: bytes, outcome: str
+) -> None:
+    """Whatever any of a rule's templates captures is requested; it is absent where none captures it."""
+    ruleset = ruleset_of(f"match: {{{match}}}, org: {{{org}}}")
+    request = request_of(target, ACME, hosts=tuple(hosts) or (b"api.example.com",))
+    assert said(ruleset, request).endswith(f": {outcome}")
+
+
+def test_granted_is_said_only_where_every_reading_is() -> None:
+    """A reading that passes without an org takes the proof away, not the passage."""
+    ruleset = ruleset_of(
+        "match: {hosts: [api.example.com], paths: ['/orgs/{org}', /other]}, org: {path: org}, pass_without: [org]"
+    )
+    assert said(ruleset, request_of(b"/orgs/acme", ACME)) == "forwarded: org_granted"
+    assert said(ruleset, request_of(b"/orgs/acme", ACME, (b"X-Rewrite-URL", b"/other"))) == "forwarded: not_judged"
