@@ -150,7 +150,8 @@ class Orgfence:
         for name, value in message.headers.fields:
             # The length first: a cheap test that nearly all names fail.
             if len(name) == 14 and name.lower() == b"content-length":
-                return not value.isdigit() or int(value) > self._stream_above
+                # 18 digits are more than any length, and far from what Python refuses to read as a number.
+                return not value.isdigit() or len(value) > 18 or int(value) > self._stream_above
         return True
 
     def _annotate_response(self, flow: http.HTTPFlow, response: http.Response, inspection: Inspection) -> None:
