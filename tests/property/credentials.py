@@ -29,7 +29,7 @@ def claim_sets(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> Policy:
     if draw(st.booleans()):
         claims["exp"] = NOW + draw(times)
     for name in ("nbf", "iat"):
-        if draw(chance(4)):
+        if draw(chance(3)):
             claims[name] = NOW - draw(times)
     if draw(chance(20)):
         claims[draw(st.sampled_from(["exp", "nbf", "iat"]))] = draw(st.sampled_from(["9999999999", True, None, [1]]))
@@ -74,7 +74,7 @@ ODD_CLAIMS: list[Any] = [
 
 
 #: Seconds from now, most of them ahead; the bounds of the leeway among them.
-times = st.sampled_from([3600, 3600, 3600, 0.5, 0, -29, -29.5, -30, -31, -3600])
+times = st.sampled_from([3600, 3600, 3600, 0.5, 0, -29.5, -30, -31, -31, -3600])
 
 
 @st.composite
@@ -124,6 +124,6 @@ def credential_fields(
         else:
             schemes = [b"Bearer "] * 6 + [b"bearer  ", b"Basic "] if "scheme" in place else [b""]
             fields.append((place["header"].encode(), draw(st.sampled_from(schemes)) + credential))
-        if not draw(chance(10)):
+        if not draw(chance(4)):
             break
     return fields, parameters

@@ -1,5 +1,6 @@
 """Cases: policies and requests that hit their rules often, hostile ones among them."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -29,32 +30,22 @@ def requests(draw: st.DrawFn, policy: Policy) -> Request:
         granted[-1] = draw(st.sampled_from(next((same for same in SPELLINGS if asked in same), [asked])))
 
     names = [draw(host_names(rule, asked))]
-    if draw(chance(5)):
-        names.append(draw(st.sampled_from(policy["rules"]).flatmap(lambda other: host_names(other, asked))))
-    headers: list[tuple[bytes, bytes]] = []
-    if draw(chance(3)):
-        headers.append((b"Host", draw(st.sampled_from(names) | host_names(rule, "globex")).name))
-
+    if draw(chance(4)):
+        names.append(draw(st.sampled_from(policy["rules"]).flatmap(lambda other: host_names(other, "globex"))))
     fields, parameters = draw(credential_fields(policy, rule, granted))
-    headers += fields
     query = b"&".join(filter(None, [draw(queries(asked)), *parameters]))
-    headers += draw(st.lists(odd_headers(asked), max_size=3)) if draw(st.booleans()) else []
-    if any("header" in source for source in listed(rule.get("org", []))) and not draw(chance(4)):
-        headers.append((draw(st.sampled_from([b"X-Org-Id", b"x_org_id"])), asked.encode()))
-
-    path = draw(paths(rule, asked))
-    for disguise in draw(st.lists(st.sampled_from(DISGUISES), max_size=2)) if draw(chance(3)) else []:
-        path = draw(disguise(path))
-    return Request(
-        method=draw(
-            st.sampled_from([method.encode() for method in rule["match"].get("methods", METHODS)] + [b"GET", b"get"])
-        ),
+    methods = [method.encode() for method in rule["match"].get("methods", METHODS)]
+    request = Request(
+        method=draw(st.sampled_from([*methods, b"GET", b"get"])),
         scheme=draw(st.sampled_from([b"https", b"https", b"http"])),
         authorities=tuple(names),
         listen_port=draw(st.sampled_from([*rule["match"].get("listen", PORTS), 8080])),
-        target=path + (b"?" + query if query else b""),
-        headers=tuple(draw(st.permutations(headers))),
+        target=draw(paths(rule, asked)) + (b"?" + query if query else b""),
+        headers=(*fields, *draw(org_fields(rule, asked))),
     )
+    for twist in draw(st.lists(st.sampled_from(TWISTS), min_size=1, max_size=2)) if draw(st.booleans()) else []:
+        request = draw(twist(request, asked))
+    return request._replace(headers=tuple(draw(st.permutations(request.headers))))
 
 
 @st.composite
@@ -101,32 +92,89 @@ def queries(draw: st.DrawFn, org: str) -> bytes:
 
 
 @st.composite
-def odd_headers(draw: st.DrawFn, org: str) -> tuple[bytes, bytes]:
-    """Draw a header field that changes how a request is judged, or looks as if it did."""
-    override = f"/orgs/{org}/users".encode()
-    return draw(
-        st.sampled_from(
-            [
-                (b"Authorization", b"Basic dTpw"),
-                (b"authorization", jwt_of({"iss": ISS["corp"], "org_ids": org})),
-                (b"X-Org-Id", org.encode()),
-                (b"X_Org_Id", b""),
-                (b"Connection", b"close, X-Org-Id"),
-                (b"Connection", b"authorization"),
-                (b"connection", b"x_org_id"),
-                (b"Origin", b"https://app.example.com"),
-                (b"Origin", b"https://app.example.com"),
-                (b"Access-Control-Request-Method", b"POST"),
-                (b"Access-Control-Request-Method", b"POST"),
-                (b"X-HTTP-Method-Override", b"delete"),
-                (b"X-Method-Override", b"HEAD"),
-                (b"X-Original-URL", override),
-                (b"X-Rewrite-URL", override + b"/%2e%2e/x?org_id=globex"),
-                (b"Cookie", b"sid=; org_id=acme"),
-                (b"User-Agent", b"test"),
-            ]
-        )
+def org_fields(draw: st.DrawFn, rule: Policy, org: str) -> list[tuple[bytes, bytes]]:
+    """Draw the header fields that name the org, if the rule reads it there: most often one."""
+    if not any("header" in source for source in listed(rule.get("org", []))):
+        return []
+    names = draw(st.lists(st.sampled_from([b"X-Org-Id", b"x_org_id"]), min_size=1, max_size=2))
+    values = [org, draw(st.sampled_from([org, "globex", ""]))]
+    return [] if draw(chance(5)) else [(name, value.encode()) for name, value in zip(names, values, strict=False)]
+
+
+# Twists: what changes how a request is judged, or looks as if it did.
+
+
+@st.composite
+def _preflight(draw: st.DrawFn, request: Request, _: str) -> Request:
+    """Make it what a browser asks first, or nearly."""
+    fields = [(b"Origin", b"https://app.example.com"), (b"Access-Control-Request-Method", b"POST")]
+    kept = request.headers if draw(chance(3)) else ()
+    return request._replace(
+        method=draw(st.sampled_from([b"OPTIONS"] * 4 + [b"GET"])),
+        headers=(*kept, *draw(st.sampled_from([fields, fields, fields, fields[:1], [*fields, (b"cookie", b"sid=")]]))),
     )
+
+
+@st.composite
+def _dropped(draw: st.DrawFn, request: Request, _: str) -> Request:
+    """Let a hop drop some field."""
+    named = [b"X-Org-Id", b"close, x_org_id", b"authorization", b"Cookie ,te", b"X-Api-Token", b"keep-alive"]
+    return request._replace(headers=(*request.headers, (b"Connection", draw(st.sampled_from(named)))))
+
+
+@st.composite
+def _other_method(draw: st.DrawFn, request: Request, _: str) -> Request:
+    """Ask for another method in a header."""
+    names = [b"X-HTTP-Method-Override", b"x_http_method", b"X-Method-Override"]
+    field = draw(st.sampled_from(names)), draw(st.sampled_from([*METHODS, "delete"])).encode()
+    return request._replace(headers=(*request.headers, field))
+
+
+@st.composite
+def _other_path(draw: st.DrawFn, request: Request, org: str) -> Request:
+    """Ask for another path in a header."""
+    path = f"/orgs/{org}/users".encode()
+    others = [path, path + b"/%2e%2e/x?org_id=globex", b"/orgs/globex", b"/public/x", TANGLED]
+    field = draw(st.sampled_from([b"X-Original-URL", b"x_rewrite_url"])), draw(st.sampled_from(others))
+    return request._replace(headers=(*request.headers, field))
+
+
+@st.composite
+def _another_field(draw: st.DrawFn, request: Request, org: str) -> Request:
+    """Repeat a field, or add one that resembles it."""
+    others = [
+        (b"Host", draw(st.sampled_from(request.authorities)).name),
+        (b"host", b"api.example.com"),
+        (b"Authorization", b"Basic dTpw"),
+        (b"authorization", b"Bearer " + jwt_of({"iss": ISS["corp"], "org_ids": org})),
+        (b"Cookie", b"sid=; org_id=acme"),
+        (b"X_Org_Id", b"acme"),
+        (b"User-Agent", b"test"),
+    ]
+    return request._replace(headers=(*request.headers, draw(st.sampled_from(others))))
+
+
+@st.composite
+def _disguise(draw: st.DrawFn, request: Request, _: str) -> Request:
+    """Write the path in another way."""
+    path, mark, query = request.target.partition(b"?")
+    for disguise in draw(st.lists(st.sampled_from(DISGUISES), min_size=1, max_size=2)):
+        path = draw(disguise(path))
+    return request._replace(target=path + mark + query)
+
+
+@st.composite
+def _tangle(draw: st.DrawFn, request: Request, _: str) -> Request:
+    """Give the path more readings than anyone tries."""
+    return request._replace(target=draw(st.sampled_from([request.target + TANGLED, TANGLED + request.target])))
+
+
+TANGLED = b"/;a/.;b/%2e/%252e%2f..%5c%3b//..;" * 2
+
+TWISTS: list[Callable[[Request, str], st.SearchStrategy[Request]]] = [
+    *[_preflight, _preflight, _dropped, _other_method, _other_method, _other_path, _another_field, _another_field],
+    *[_disguise, _disguise, _disguise, _tangle],
+]
 
 
 @st.composite

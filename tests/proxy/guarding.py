@@ -129,9 +129,13 @@ class GuardingProxy(ProxyProcess):
         upstream: AnyUpstream,
         policy: str | None = POLICY,
         *arguments: str,
+        modes: Sequence[str] = (),
         launcher: Callable[[Path], Sequence[str]] | None = None,
     ) -> None:
-        """Run by this policy's text, None for the starter; `launcher` stands in for `python -m orgfence run`."""
+        """Run by this policy's text, None for the starter; `launcher` stands in for `python -m orgfence run`.
+
+        With `modes` of one's own there are other addresses than these three, and `url` and the clients are of no use.
+        """
         self._upstream = upstream
         self._policy_folder = tempfile.TemporaryDirectory(prefix="orgfence-policy-")
         self.policy_file = Path(self._policy_folder.name) / "policy.yaml"
@@ -141,10 +145,10 @@ class GuardingProxy(ProxyProcess):
             named = ["--policy", str(self.policy_file)]
         # Three spellings of one address, because mitmproxy takes the same with port 0 twice for a conflict. The
         # plainest is for the one that listens on UDP as well.
-        modes = ["regular@127.1:0", f"reverse:{upstream.url}@127.0.1:0", f"reverse:{upstream.tls_url}@127.0.0.1:0"]
+        ours = ["regular@127.1:0", f"reverse:{upstream.url}@127.0.1:0", f"reverse:{upstream.tls_url}@127.0.0.1:0"]
         trusted = f"ssl_verify_upstream_trusted_ca={upstream.ca_file}"
         super().__init__(
-            [*named, *(word for mode in modes for word in ("--mode", mode)), "--set", trusted, *arguments],
+            [*named, *(word for mode in modes or ours for word in ("--mode", mode)), "--set", trusted, *arguments],
             command=launcher,
             ready=announced,
         )
@@ -152,9 +156,9 @@ class GuardingProxy(ProxyProcess):
     def __enter__(self) -> Self:
         super().__enter__()
         self.admin = address_of(self.ready_value["admin"])
-        self.forward, self.reverse, self.reverse_tls = (
-            address_of(mode["addresses"][0]) for mode in self.ready_value["proxy"]
-        )
+        listening = [address_of(mode["addresses"][0]) for mode in self.ready_value["proxy"]]
+        if len(listening) == 3:
+            self.forward, self.reverse, self.reverse_tls = listening
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

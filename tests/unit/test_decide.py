@@ -184,6 +184,16 @@ def test_a_preflight_needs_no_token(headers: list[tuple[bytes, bytes]], reason: 
     assert said(ruleset, request_of(b"/", *headers, method=b"OPTIONS")).endswith(f": {reason}")
 
 
+def test_a_rule_may_want_one_issuer() -> None:
+    """Another one's token is as untrusted there as nobody's."""
+    issuers = "issuers: {corp: {iss: corp, claims: {member: org_ids}}, partner: {iss: partner}}\nrules:\n"
+    rule = "  - {id: r, match: {hosts: [api.example.com]}, org: {value: acme}, enforcement: block%s}"
+    for named, reason in (("", "org_claim_missing"), (", token: {issuer: corp}", "issuer_untrusted")):
+        ruleset = load_policy(f"version: 1\n{issuers}{rule % named}".encode(), "policy.yaml")
+        token = (b"Authorization", b"Bearer " + jwt_of({"iss": "partner", "org_ids": "acme"}))
+        assert said(ruleset, request_of(b"/", token)) == f"blocked: {reason}"
+
+
 def test_salesforce_ids_are_one_in_either_form() -> None:
     """The token names the org by 18 characters, the request by 15, or the other way round."""
     short, long = "00D5g00000AbCdE", "00D5g00000AbCdEEAV"
