@@ -5,6 +5,8 @@ what upstream goes by (`/echo/block/acme/1`), so that a test chooses what is enf
 """
 
 import json
+import random
+import socket
 import ssl
 import tempfile
 import time
@@ -304,6 +306,15 @@ def problem(answer: Answer) -> dict[str, Any]:
     document = json.loads(answer.body)
     assert isinstance(document, dict)
     return document
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens, out of the range that the kernel gives to outgoing connections."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def wait_until(true: Callable[[], object]) -> None:

@@ -165,7 +165,9 @@ def test_an_answer_reaches_its_client(blocking: Saboteur, upstream: Upstream, wa
         assert blocking.call(way, REFUSED).status == 403
     assert len(upstream.requests) == 1
     if stage != "responseheaders":
-        errors = [counted.get(f'orgfence_internal_errors_total{{where="{where}"}}', 0) for where in ("report", "response")]
+        errors = [
+            counted.get(f'orgfence_internal_errors_total{{where="{where}"}}', 0) for where in ("report", "response")
+        ]
         assert sum(errors) == 1
 
 

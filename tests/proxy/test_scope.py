@@ -43,7 +43,10 @@ def test_what_no_rule_guards_is_not_decrypted(
         path = b"/api/block/globex/x"
         if http2:
             stream = Http2Client(client.socket)
-            assert stream.wait(stream.request(proxy.pseudo(FORWARD_H2, b"GET", path, authorized("acme"), ours))).status == 200
+            assert (
+                stream.wait(stream.request(proxy.pseudo(FORWARD_H2, b"GET", path, authorized("acme"), ours))).status
+                == 200
+            )
         else:
             client.send(b"GET %s HTTP/1.1\r\nHost: localhost\r\nOrgfence: the client's own\r\n\r\n" % path)
             assert client.read_answer().status == 200
@@ -151,9 +154,7 @@ STRANGE = {
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("first", STRANGE)
-def test_odd_bytes_in_a_tunnel_are_no_way_past(
-    proxy: GuardingProxy, upstream: Upstream, first: str, tls: bool
-) -> None:
+def test_odd_bytes_in_a_tunnel_are_no_way_past(proxy: GuardingProxy, upstream: Upstream, first: str, tls: bool) -> None:
     """What mitmproxy would take for no HTTP and forward unseen is judged like any request."""
     with RawClient(proxy.forward) as client:
         assert client.tunnel("localhost", upstream.tls_address[1] if tls else upstream.address[1]).status == 200

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from tests.proxy.guarding import (
     REVERSE_PLAIN,
     GuardingProxy,
     authorized,
+    free_port,
     paths_of,
 )
 from tests.proxy.harness import DEADLINE, RawClient, Upstream
@@ -94,6 +94,11 @@ STARTS = {
     "proxy port in use": Start(["--listen", "{taken}"], ["{taken}", "address already in use", "--listen"], 1),
     "a mode's port in use": Start(["--mode", "regular@{taken}"], ["{taken}", "address already in use"], 1),
     "admin port in use": Start(["--admin", "{taken}"], ["{taken}", "address already in use", "--admin"], 1),
+    "mitmweb's port in use": Start(
+        ["--web", "--set", "web_open_browser=false", "--set", "web_port={taken_port}"],
+        ["mitmweb", "{taken}", "address already in use", "--set web_port="],
+        1,
+    ),
     "no such address": Start(["--listen", "host.invalid:0"], ["host.invalid", "--listen"], 1),
     "a file as confdir": Start(["--set", "confdir={folder}/rule.yaml"], ["rule.yaml", "CA", "--set confdir="], 1),
     "a confdir that cannot be": Start(["--set", "confdir=/proc/nowhere"], ["/proc/nowhere", "CA", "confdir="], 1),
@@ -104,7 +109,15 @@ STARTS = {
     },
     **{
         f"refused with mitmweb: {name}": Start(
-            ["--web", "--set", "web_open_browser=false", "--mode", "reverse:http://127.0.0.1:1", "--set", REFUSED[name]],
+            [
+                "--web",
+                "--set",
+                "web_open_browser=false",
+                "--mode",
+                "reverse:http://127.0.0.1:1",
+                "--set",
+                REFUSED[name],
+            ],
             [f"`{name}`", ". "],
         )
         for name in ("map_remote", "modify_headers", "proxyauth", "stickyauth", "upstream_auth")
@@ -147,7 +160,8 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         arguments[name] = ["--policy", str(file)]
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        named = {"folder": str(folder), "taken": "127.0.0.1:%d" % taken.getsockname()[1]}
+        port = taken.getsockname()[1]
+        named = {"folder": str(folder), "taken": f"127.0.0.1:{port}", "taken_port": str(port)}
         given = [[word.format_map(named) for word in words] for words in arguments.values()]
         process = subprocess.run(
             [sys.executable, starts_of.__file__],
@@ -364,7 +378,9 @@ def test_without_a_policy_the_starter_watches(shared_upstream: Upstream, upstrea
 
 def test_a_rule_is_for_the_port_that_it_names(shared_upstream: Upstream, upstream: Upstream) -> None:
     """Of several modes at once, `match.listen` picks one; and `unmatched: block` stops what no rule is about."""
-    first, second = _free_ports()
+    first, second = free_port(), free_port()
+    while second == first:
+        second = free_port()
     policy = RULE.replace("version: 1", "version: 1\nunmatched: block")
     policy = policy.replace("hosts: [localhost]", f"hosts: [127.0.0.1], listen: [{first}]")
     modes = [f"reverse:{upstream.url}@{port}" for port in (first, second)]
@@ -380,14 +396,3 @@ def test_a_rule_is_for_the_port_that_it_names(shared_upstream: Upstream, upstrea
                 client.send(b"GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n" % (path, authorized("acme")[1]))
                 assert client.read_answer().status == status, (port, path)
     assert paths_of(upstream) == [b"/api/block/acme/x"]
-
-
-def _free_ports() -> tuple[int, int]:
-    """Return two ports on which nobody listens, out of the range that the kernel gives to outgoing connections."""
-    free: list[int] = []
-    while len(free) < 2:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            if port not in free and probe.connect_ex(("127.0.0.1", port)) != 0:
-                free.append(port)
-    return free[0], free[1]

@@ -58,9 +58,7 @@ def test_an_unsized_upload_flows(proxy: GuardingProxy, upstream: Upstream, way: 
 
 @pytest.mark.parametrize("way", [FORWARD_H2, REVERSE_H2], ids=str)
 @pytest.mark.parametrize("content_type", [b"application/grpc", b"application/octet-stream"])
-def test_a_bidirectional_stream_flows(
-    proxy: GuardingProxy, upstream: Upstream, way: Way, content_type: bytes
-) -> None:
+def test_a_bidirectional_stream_flows(proxy: GuardingProxy, upstream: Upstream, way: Way, content_type: bytes) -> None:
     """An allowed gRPC call gets each answer while it is still half open."""
     fields = authorized("acme"), (b"content-type", content_type), (b"te", b"trailers")
     with proxy.http2(way) as client:
@@ -103,9 +101,7 @@ def test_a_large_download_costs_no_memory(proxy: GuardingProxy, upstream: Upstre
     [(FORWARD_H1, False), (REVERSE_PLAIN, True)],
     ids=["forward-https-h1-sized", "reverse-http-h1-chunked"],
 )
-def test_a_large_upload_costs_no_memory(
-    proxy: GuardingProxy, upstream: Upstream, way: Way, chunked: bool
-) -> None:
+def test_a_large_upload_costs_no_memory(proxy: GuardingProxy, upstream: Upstream, way: Way, chunked: bool) -> None:
     """256 MiB pass as they come and nothing of them stays."""
     block, count = bytes(MIB), 256
     proxy.reset_peak()

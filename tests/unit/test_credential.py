@@ -45,8 +45,8 @@ def find(fields: list[tuple[bytes, bytes]], *places: CredentialPlace, query: byt
         (b'Digest username="Mufasa", realm="bearer", uri="/"', MISSING),
         (b"abc", MISSING),
         (b"Bearerabc", MISSING),
-        (b"Bearer:abc", MISSING),
-        (b"Bearer\x00abc", MISSING),
+        (b"Bearer:abc", AMBIGUOUS),
+        (b"Bearer\x00abc", AMBIGUOUS),
         (b",", MISSING),
         # One too many.
         (b"Bearer abc def", AMBIGUOUS),
@@ -56,6 +56,10 @@ def find(fields: list[tuple[bytes, bytes]], *places: CredentialPlace, query: byt
         (b"Basic dXNlcjpwYXNz, Bearer def", AMBIGUOUS),
         (b"Basic dXNlcjpwYXNz,bearer def", AMBIGUOUS),
         (b", Bearer abc", AMBIGUOUS),
+        # Python's `str.split` takes these for white space.
+        (b"Bearer\x1cabc", AMBIGUOUS),
+        (b"Bearer\x85abc", AMBIGUOUS),
+        (b"\xa0Bearer abc", AMBIGUOUS),
     ],
 )
 def test_a_bearer_token(value: bytes, found: bytes | Reason) -> None:

@@ -32,7 +32,7 @@ from orgfence.core.request import Authority
         (b"012.0.0.01", b"10.0.0.1"),
         (b"[::1]", b"::1"),
         (b"0:0:0:0:0:0:0:1", b"::1"),
-        (b"FE80::1%Eth0", b"fe80::1%eth0"),
+        (b"FE80::1%Eth0", b"fe80::1"),
         (b"::ffff:10.0.0.1", b"10.0.0.1"),
         (b"[::FFFF:a00:1]", b"10.0.0.1"),
         (b"[api.example.com]", b"api.example.com"),

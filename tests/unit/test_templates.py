@@ -114,7 +114,7 @@ def test_a_bad_path_template_is_told_its_fix(template: str, told: str) -> None:
         ("10.1:80", b"10.0.0.1", [], False, 80),
         ("[::1]", b"::1", [], False, None),
         ("[0:0:0:0:0:0:0:1]:443", b"::1", [], False, 443),
-        ("[FE80::1%eth0]", b"fe80::1%eth0", [], False, None),
+        ("[FE80::1%eth0]", b"fe80::1", [], False, None),
     ],
 )
 def test_a_host_template_is_kept_normalised(

@@ -122,7 +122,8 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.CREDENTIAL_AMBIGUOUS: Entry(
         "The request carries more than one credential",
-        "Two credentials stand where the rule looks, and nobody can know which one the server will take.",
+        "Two credentials stand where the rule looks, or the head can be read as if they did (a bare carriage return, a "
+        "scheme without a space behind it, hundreds of fields), and nobody can know which one the server will take.",
         ("Send exactly one.",),
         status=400,
     ),

@@ -3,6 +3,7 @@
 Two of them are refused rather than chosen from: nobody can know which one the API will go by.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from orgfence.core.decision import Reason
@@ -85,6 +86,11 @@ def _in_field(values: Sequence[bytes], scheme: bytes) -> bytes | Reason | None:
     return values[0].strip() or None
 
 
+# A scheme that something else than a space ends, or that something stands before. Python's `str.split` takes 0x1C to
+# 0x1F, 0x85 and 0xA0 for white space, and so does an API that reads its token by it.
+_GLUED_SCHEME = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+
+
 # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 #   credentials = "Bearer" 1*SP b64token
 # RFC 9110 section 11.1 makes the scheme case-insensitive; so do we. A folded line reaches us with its CR, LF
@@ -96,6 +102,9 @@ def _after_scheme(value: bytes, scheme: bytes) -> bytes | Reason | None:
         if len(words) > 2:
             return Reason.CREDENTIAL_AMBIGUOUS
         return words[1] if len(words) == 2 else None
+    glued = _GLUED_SCHEME.match(value)
+    if glued and glued[1].lower() == scheme:
+        return Reason.CREDENTIAL_AMBIGUOUS
     # `Basic AAA, Bearer BBB`: two fields that someone on the way joined, and some servers see the second.
     if any(item.lower().split(None, 1)[:1] == [scheme] for item in value.split(b",")[1:]):
         return Reason.CREDENTIAL_AMBIGUOUS

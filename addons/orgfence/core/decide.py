@@ -113,7 +113,7 @@ def _judge_orgs(rule: Rule, requested: tuple[bytes, ...] | None, token: Token) -
         return Reason.NOT_JUDGED if rule.pass_without_org else Reason.ORG_ABSENT
     claim = token.claim_for(rule.coverage)
     if claim.fault is not None:
-        missing_passes = claim.fault is Reason.ORG_CLAIM_MISSING and rule.pass_without_claim
+        missing_passes = rule.pass_without_claim and token.names_no_org
         return Reason.NOT_JUDGED if missing_passes else claim.fault
     if claim.orgs.issuperset(requested):
         return Reason.ORG_GRANTED

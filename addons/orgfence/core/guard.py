@@ -15,7 +15,7 @@ from orgfence.core.decision import (
 )
 from orgfence.core.known import Known
 from orgfence.core.policy.index import HostMatch
-from orgfence.core.request import Request, scan_headers
+from orgfence.core.request import Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import METHOD_OVERRIDES, Fields, Match, Ruleset, methods_of, takes_one_of
 
@@ -32,7 +32,10 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
 
     preflight = request.method == b"OPTIONS" and _is_preflight(fields)
     matches = ruleset.matching(request, fields, guarded)
-    decisions = _one_a_rule([(match, _judge(fields, match, ruleset, known, now, preflight)) for match in matches])
+    if is_ambiguous_head(request.headers):
+        decisions = _one_a_rule([(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches])
+    else:
+        decisions = _one_a_rule([(match, _judge(fields, match, ruleset, known, now, preflight)) for match in matches])
     if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(request.method, guarded, matches):
         decisions = (*decisions, _NO_RULE._replace(imposed=ruleset.cap))
     return Inspection.of(decisions) if decisions else UNMATCHED

@@ -3,6 +3,7 @@
 A front end (the proxy, a capture reader) makes a `Request`; nothing behind it knows where the bytes came from.
 """
 
+import re
 import string
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -32,6 +33,27 @@ class Request(NamedTuple):
     target: bytes
     #: Raw header fields in wire order, repeated names included.
     headers: tuple[tuple[bytes, bytes], ...]
+
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+#   token = 1*tchar
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# A fold, CR LF and white space, is one line to everybody (RFC 9112 section 5.2); a bare CR ends the line for some.
+_BARE_CR = re.compile(rb"\r(?!\n[ \t])")
+# Apache takes 100 fields (LimitRequestFields). Of many more, nobody knows which ones a server goes by.
+MAX_FIELDS = 256
+
+
+def is_ambiguous_head(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
+    """Return whether servers may find other fields in this head than those that stand in it."""
+    if len(headers) > MAX_FIELDS:
+        return True
+    return b"\r" in b"".join([value for _, value in headers]) and any(_BARE_CR.search(value) for _, value in headers)
+
+
+def is_token(method: bytes) -> bool:
+    """Return whether a method is one: HTTP/2 lets any bytes pass, spaces too, that become part of a request line."""
+    return _TOKEN.fullmatch(method) is not None
 
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.1 makes field names case-insensitive. CGI, WSGI and many

@@ -12,7 +12,7 @@ from orgfence.core.decision import Enforcement
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.index import HostMatch, Route, RouteIndex
 from orgfence.core.policy.readings import Reading, has_other_readings, other_readings, plain_reading
-from orgfence.core.request import Authority, Request
+from orgfence.core.request import Authority, Request, is_token
 from orgfence.core.rule import Issuer, PlaceKind, Rule
 from orgfence.core.tokens.reader import TokenReader
 
@@ -130,11 +130,12 @@ class Ruleset:
     def hosts_of(self, request: Request, fields: Fields) -> list[tuple[HostMatch, ...]]:
         """Return, for each name of the request's host that is guarded, the host patterns that match it."""
         default_port = 443 if request.scheme == b"https" else 80
+        names = fields.get(b"host", [])
+        if len(names) > _HOSTS_READ:
+            # RFC 9112 section 3.2 allows one; a server that takes more goes by the first or by the last.
+            names = [*names[: _HOSTS_READ // 2], *names[-_HOSTS_READ // 2 :]]
         found: list[tuple[HostMatch, ...]] = []
-        for authority in (
-            *request.authorities,
-            *(Authority(name, default_port) for name in fields.get(b"host", ())),
-        ):
+        for authority in (*request.authorities, *(Authority(name, default_port) for name in names)):
             hosts = self.index.hosts(authority)
             if hosts and hosts not in found:
                 found.append(hosts)
@@ -145,10 +146,13 @@ class Ruleset:
         methods = methods_of(request.method, fields)
         plain = plain_reading(request.target)
         matches = _matching_as(plain, True, request, methods, guarded)
-        if not has_other_readings(request.target) and not any(name in fields for name in _PATH_OVERRIDES):
-            return matches
-
-        readings = _other_readings(request.target, fields)
+        if is_token(request.method):
+            if not has_other_readings(request.target) and not any(name in fields for name in _PATH_OVERRIDES):
+                return matches
+            readings = _other_readings(request.target, fields)
+        else:
+            # In HTTP/1 a space in the method ends it there, and what follows is the path.
+            readings, methods = None, ANY_METHOD
         if readings is None:
             return matches + [
                 Match(route, host, None, False)
@@ -218,7 +222,15 @@ def methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
 
 def takes_one_of(rule: Rule, methods: frozenset[bytes]) -> bool:
     """Return whether a rule is for requests with one of these methods."""
-    return rule.methods is None or not rule.methods.isdisjoint(methods)
+    return rule.methods is None or methods is ANY_METHOD or not rule.methods.isdisjoint(methods)
+
+
+#: Stands for whatever method the server may find.
+ANY_METHOD = frozenset({b"*"})
+# More than anybody sends, and few enough for all of them to be read.
+_HOSTS_READ, _MAX_OVERRIDES = 16, 4
+# Each reading of a path is judged with the query once more. Servers stop near 8 KiB for a request line.
+_MAX_TARGET = 32 * 1024
 
 
 def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: Reading | None) -> bool:
@@ -232,18 +244,19 @@ def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: R
 
 def _other_readings(target: bytes, fields: Fields) -> list[Reading] | None:
     """Return all readings but the plain one, those that a path-override header gives included; None: too many."""
+    overriding_paths = [value.strip() for name in _PATH_OVERRIDES for value in fields.get(name, ())]
+    if len(target) > _MAX_TARGET or len(overriding_paths) > _MAX_OVERRIDES:
+        return None
     readings = other_readings(target)
     if readings is None:
         return None
     found = list(readings)
     query = plain_reading(target).query
-    for name in _PATH_OVERRIDES:
-        for value in fields.get(name, ()):
-            path = value.strip()
-            others = other_readings(path)
-            if others is None:
-                return None
-            # The server that takes this path in place of the other may still take the other's query.
-            overriding = (plain_reading(path), *others)
-            found += (reading._replace(query=query + b"&" + reading.query) for reading in overriding)
+    for path in overriding_paths:
+        others = other_readings(path)
+        if others is None:
+            return None
+        # The server that takes this path in place of the other may still take the other's query.
+        overriding = (plain_reading(path), *others)
+        found += (reading._replace(query=query + b"&" + reading.query) for reading in overriding)
     return found

@@ -15,8 +15,8 @@ def query_values(query: bytes, name: bytes) -> list[bytes]:
     """
     values = _values_of(query.split(b"&"), name)
     if b";" in query:
-        others = _values_of(_SEPARATORS.split(query), name)
-        values += [value for value in others if value not in values]
+        seen = set(values)
+        values += [value for value in _values_of(_SEPARATORS.split(query), name) if value not in seen]
     return values
 
 

@@ -65,13 +65,13 @@ def proxyserver_of(master: Master) -> Proxyserver:
 def cannot_listen(address: Address, error: Exception, option: str) -> StartError:
     """Return the error for an address that cannot be had."""
     return StartError(
-        f"cannot listen on {shown(address)}: {_why(error)}. "
+        f"cannot listen on {shown(address)}: {why(error)}. "
         f"Stop what uses it, or choose another by `{option} HOST:PORT`",
         exit_code=1,
     )
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     """Return the system's own words, which asyncio and mitmproxy have each wrapped in theirs."""
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()

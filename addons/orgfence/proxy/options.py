@@ -43,6 +43,7 @@ _CHECKS: dict[str, _Check] = {
     "map_remote": _Check(_is_set, "it changes where a request goes after it was judged", _LEAVE_OUT),
     "modify_headers": _Check(_is_set, "it changes headers after they were judged", _LEAVE_OUT),
     "stickyauth": _Check(_is_set, "it adds a credential after the request was judged", _LEAVE_OUT),
+    "stickycookie": _Check(_is_set, "it adds cookies after the request was judged", _LEAVE_OUT),
     "upstream_auth": _Check(
         _is_set, "in reverse mode it replaces `Authorization` after the request was judged", _LEAVE_OUT
     ),

@@ -52,6 +52,11 @@ class Script:
 
     def configure(self, updated: set[str]) -> None:
         """Load the policy; one that cannot be used ends mitmproxy, or leaves the one before in force."""
+        if "orgfence_admin" in updated:
+            try:
+                parse_address(ctx.options.orgfence_admin)
+            except ValueError as error:
+                raise exceptions.OptionsError(f"orgfence_admin: {error}") from None
         if not updated & {"orgfence_policy", "orgfence_observe"}:
             return
         path = ctx.options.orgfence_policy

@@ -11,14 +11,15 @@ from mitmproxy import contentviews
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 
+from orgfence.addresses import shown
 from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
 from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.metrics import Metrics
-from orgfence.proxy import early_answer, trailers
+from orgfence.proxy import early_answer, http1_client, trailers
 from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.lean_master import LeanMaster
-from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of
+from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of, why
 from orgfence.proxy.options import NEEDED
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.settings import Settings, apply_settings
@@ -39,6 +40,7 @@ async def serve(
     startup = _Startup(master, ruleset)
     master.addons.add(startup)
     early_answer.install(guard)
+    http1_client.install()
     trailers.install()
     admin = AdminServer(metrics, startup.readiness)
     try:
@@ -51,7 +53,11 @@ async def serve(
         await master.run()
     except OSError as error:
         # mitmweb's own port is opened last.
-        raise StartError(f"mitmweb cannot start: {error.strerror or error}", exit_code=1) from None
+        address = shown((master.options.web_host, master.options.web_port))
+        raise StartError(
+            f"mitmweb cannot listen on {address}: {why(error)}. Choose another port by `--set web_port=PORT`",
+            exit_code=1,
+        ) from None
     finally:
         await admin.close()
     if startup.fault is not None:

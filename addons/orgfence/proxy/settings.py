@@ -7,7 +7,7 @@ from pathlib import Path
 from mitmproxy import certs, exceptions
 from mitmproxy.master import Master
 from mitmproxy.options import CONF_BASENAME, Options
-from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from orgfence.addresses import Address, shown
 from orgfence.errors import StartError
@@ -51,6 +51,11 @@ def apply_settings(settings: Settings, master: Master) -> None:
     _check_ca(master)
 
 
+# All that they forward comes by as HTTP, or is passed through because its host is not guarded.
+_MODES = frozenset({"regular", "reverse", "upstream", "transparent", "socks5", "local"})
+_SCHEMES = frozenset({"http", "https", "http3"})
+
+
 def _check_modes(settings: Settings) -> None:
     taken: dict[Address, str] = {}
     without_address = []
@@ -61,6 +66,11 @@ def _check_modes(settings: Settings) -> None:
             raise StartError(
                 f"mode `{mode}` cannot be read: {error}. Use `regular`, `reverse:URL`, `upstream:URL` or `transparent`"
             ) from None
+        if parsed.type_name not in _MODES or (isinstance(parsed, ReverseMode) and parsed.scheme not in _SCHEMES):
+            raise StartError(
+                f"mode `{mode}` carries what is not judged as HTTP, and would pass it on. Use `regular`, "
+                "`reverse:https://HOST`, `upstream:URL`, `transparent` or `socks5`"
+            )
         if parsed.custom_listen_port is None:
             without_address.append(mode)
             continue

@@ -32,6 +32,9 @@ def read_address(host: bytes) -> bytes | None:
     are dialled so: `127.1`, `2130706433`, `0x7f.0.0.1` and `::ffff:127.0.0.1` are one address.
     """
     text = host.decode("latin-1").removeprefix("[").removesuffix("]")
+    if ":" in text:
+        # RFC 6874: the zone says by which interface an address is reached, not which address it is.
+        text = text.partition("%")[0]
     try:
         if ":" in text:
             address = ipaddress.IPv6Address(text)

@@ -46,6 +46,12 @@ class Token(NamedTuple):
     #: Whether the issuer's orgs are Salesforce ids: those are compared in their 18-character form.
     salesforce_ids: bool
 
+    @property
+    def names_no_org(self) -> bool:
+        """Whether no claim at all names an org."""
+        missing = Reason.ORG_CLAIM_MISSING
+        return self.active.fault is missing and self.member.fault is missing
+
     def claim_for(self, coverage: Coverage | None) -> OrgClaim:
         """Return what a requested org is held against; None: the active org if any, else the others."""
         if coverage is Coverage.ACTIVE:
