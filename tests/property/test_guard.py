@@ -114,6 +114,7 @@ def test_observe_caps_everything(case: Case) -> None:
     assert capped.action in ("unmatched", "forwarded")
     assert {one.enforcement for one in capped.said} <= {"observe"}
     assert {(one.rule, one.reason) for one in capped.said} == {(one.rule, one.reason) for one in uncapped.said}
+    assert (capped.deciding or Said("", "", ""))[:2] == (uncapped.deciding or Said("", "", ""))[:2]
     assert ruleset.observing().strictest.word == "observe"
 
 

@@ -40,6 +40,20 @@ def test_the_strictest_rule_decides_and_all_are_heard() -> None:
         assert heard == {("z", "token_accepted"), ("a", "org_not_granted"), ("m", "org_not_granted")}
 
 
+def test_a_ruleset_that_only_observes_says_what_would_be_done() -> None:
+    """The same rule decides, for the same reason, in the same reading."""
+    ruleset = ruleset_of(f"id: a, enforcement: annotate, {ORGS}", f"id: b, token: {{scopes: [read]}}, {ORGS}")
+    for target, headers, reason in [
+        (b"/orgs/globex", [bearer({"org_ids": "globex"})], "b: scope_missing"),
+        (b"/orgs/acme/..%2fglobex", [bearer({"org_ids": "acme", "scope": "read", "exp": 0})], "b: path_ambiguous"),
+    ]:
+        for each in (ruleset, ruleset.observing()):
+            deciding = inspected(each, request_of(target, *headers)).deciding
+            assert deciding is not None
+            assert deciding.rule is not None
+            assert f"{deciding.rule.id}: {deciding.reason}" == reason
+
+
 def test_an_allow_by_one_rule_is_shared() -> None:
     """Nothing is made for the requests that are most."""
     ruleset = ruleset_of(ORGS)

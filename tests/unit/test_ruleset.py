@@ -186,6 +186,7 @@ def test_observing_caps_every_enforcement() -> None:
     for rule in observing.rules:
         assert {rule.enforcement, rule.undetermined, rule.unauthenticated} == {Enforcement.OBSERVE}
     assert [rule.id for rule in observing.rules] == ["a", "b"]
+    assert [rule.uncapped for rule in observing.rules] == [rule.uncapped for rule in observing.observing().rules]
     assert observing.guards(Authority(b"a.test", 443))
     assert observing.generation == ruleset.generation
     assert (ruleset.cap, observing.cap) == (Enforcement.BLOCK, Enforcement.OBSERVE)

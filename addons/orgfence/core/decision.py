@@ -121,9 +121,18 @@ class Decision(NamedTuple):
         return self.rule.enforcement_of(self.reason)
 
     @property
+    def strictness(self) -> Enforcement:
+        """What the policy would do with this decision, so that a cap changes nothing that is said."""
+        # Without a rule it is `no_rule`, which blocks, or stands alone.
+        if self.rule is None:
+            return Enforcement.BLOCK
+        rule = self.rule.uncapped or self.rule
+        return rule.enforcement if self.verdict is Verdict.ALLOW else rule.enforcement_of(self.reason)
+
+    @property
     def severity(self) -> tuple[int, int, str]:
         """Sorts decisions: strictest enforcement, then the catalogue's order, then rule id."""
-        return -self.enforcement, self.reason.rank, "" if self.rule is None else self.rule.id
+        return -self.strictness, self.reason.rank, "" if self.rule is None else self.rule.id
 
 
 def verdict_of(reason: Reason) -> Verdict:

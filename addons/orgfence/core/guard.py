@@ -87,7 +87,7 @@ def _weight(match: Match, decision: Decision) -> _Weight:
     if decision.verdict is Verdict.ALLOW:
         return False, 0, False, decision.reason.rank
     # Then the strictest, then that of the path as it stands, then the catalogue's order.
-    return True, decision.enforcement, match.plain, -decision.reason.rank
+    return True, decision.strictness, match.plain, -decision.reason.rank
 
 
 def _leaves_unmatched(method: bytes, guarded: list[tuple[HostMatch, ...]], matches: list[Match]) -> bool:

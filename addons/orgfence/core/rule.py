@@ -87,6 +87,8 @@ class Rule:
     enforcement: Enforcement
     undetermined: Enforcement
     unauthenticated: Enforcement
+    #: The rule as the policy has it, where this one's enforcements are capped.
+    uncapped: "Rule | None" = field(default=None, repr=False)
     #: The inspection of a request that this rule alone matches and allows: made once, shared by all of them.
     allowed: Mapping[Reason, Inspection] = field(init=False, repr=False)
 

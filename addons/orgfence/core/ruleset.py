@@ -106,6 +106,7 @@ class Ruleset:
                 enforcement=Enforcement.OBSERVE,
                 undetermined=Enforcement.OBSERVE,
                 unauthenticated=Enforcement.OBSERVE,
+                uncapped=rule.uncapped or rule,
             )
             for rule in self.rules
         }
