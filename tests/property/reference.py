@@ -171,7 +171,7 @@ def judge_orgs(policy: Policy, rule: Policy, request: Request, name: Name, readi
 
     coverage = rule.get("token", {}).get("coverage") or ("member" if token.active == "org_claim_missing" else "active")
     granted = token.active if coverage == "active" else token.member
-    if granted == "org_claim_missing" and "claim" in passing:
+    if token.active == token.member == "org_claim_missing" and "claim" in passing:
         return Answer("not_judged", requested)
     if isinstance(granted, str):
         return Answer(granted, requested)

@@ -166,7 +166,7 @@ def parameters(query: bytes, wanted: str) -> list[bytes]:
     for pairs in (query.split(b"&"), re.split(b"[&;]", query)):
         split = [pair.partition(b"=") for pair in pairs]
         values = [decode_form(value) for name, _, value in split if decode_form(name) == wanted.encode()]
-        found += [value for value in values if not found or value not in found] if found else values
+        found += [value for value in values if value not in found]
     return found
 
 

@@ -65,7 +65,11 @@ rules:
     match: {{hosts: [localhost], paths: ["/*/places/{{org}}/**"]}}
     org: {{path: org}}
     token:
-      from: [{{header: Authorization, scheme: Bearer}}, {{query: access_token}}, {{header: X-Api-Token}}, {{cookie: sid}}]
+      from:
+        - {{header: Authorization, scheme: Bearer}}
+        - {{query: access_token}}
+        - {{header: X-Api-Token}}
+        - {{cookie: sid}}
       unauthenticated: block
     enforcement: block
 """
@@ -176,7 +180,7 @@ class GuardingProxy(ProxyProcess):
         """Return what stands before the path in this way's URLs."""
         if way.forward:
             return self._upstream.tls_url if way.tls else f"http://localhost:{self._upstream.address[1]}"
-        host, port = self.reverse_tls if way.tls else self.reverse
+        _, port = self.reverse_tls if way.tls else self.reverse
         return f"{'https' if way.tls else 'http'}://localhost:{port}"
 
     def client(self, way: Way, **settings: Any) -> httpx.Client:
@@ -251,7 +255,7 @@ class GuardingProxy(ProxyProcess):
         """Return every sample by its name and labels as Prometheus reads them; what is not there is 0."""
         text = httpx.get("http://%s:%d/metrics" % self.admin, trust_env=False, timeout=DEADLINE).text
         lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
-        return Counter({name: float(value) for name, _, value in lines})  # type: ignore[arg-type] # numbers all the same
+        return Counter({name: float(value) for name, _, value in lines})
 
     @contextmanager
     def counting(self) -> Iterator[dict[str, float]]:

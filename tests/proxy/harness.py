@@ -476,7 +476,7 @@ class RawClient:
         self.send(b"CONNECT %s:%d HTTP/1.1\r\nHost: %s:%d\r\n\r\n" % (host.encode(), port, host.encode(), port))
         return self.read_answer(b"CONNECT")
 
-    def start_tls(self, context: ssl.SSLContext, name: str) -> str | None:
+    def start_tls(self, context: ssl.SSLContext, name: str | None) -> str | None:
         """Go on with TLS, and return the protocol that ALPN chose."""
         assert not self._unread
         self.socket = context.wrap_socket(self.socket, server_hostname=name)

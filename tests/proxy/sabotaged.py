@@ -104,7 +104,7 @@ class Sabotage:
         def with_troublemaker(master: LeanMaster, options: Any, guards: Iterable[object] = ()) -> None:
             make(master, options, [Troublemaker(self), *guards])
 
-        LeanMaster.__init__ = with_troublemaker  # type: ignore[method-assign] # that is what sabotage is
+        LeanMaster.__init__ = with_troublemaker  # type: ignore[method-assign,assignment] # that is what sabotage is
 
 
 class Troublemaker:

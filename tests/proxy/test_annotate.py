@@ -73,7 +73,7 @@ def test_what_is_right_is_not_annotated(proxy: GuardingProxy, upstream: Upstream
 def test_an_annotation_is_one_short_item(
     proxy: GuardingProxy, upstream: Upstream, way: Way, requested: str, granted: list[str]
 ) -> None:
-    """Whatever orgs are called and however many they are: a valid RFC 9651 item of at most 1 KiB; lists end in a count."""
+    """Whatever orgs are called and however many: a valid RFC 9651 item of at most 1 KiB; lists end in a count."""
     path = f"/api/annotate/{quote(requested, safe='', errors='surrogateescape')}/users".encode()
     answer = proxy.call(way, path, authorized(*granted))
     assert answer.status == 200

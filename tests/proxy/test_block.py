@@ -21,7 +21,7 @@ from tests.proxy.guarding import (
     paths_of,
     problem,
 )
-from tests.proxy.harness import DEADLINE, Answer, RawClient, Upstream
+from tests.proxy.harness import DEADLINE, RawClient, Upstream
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
@@ -180,8 +180,10 @@ def test_curl_reads_the_block_of_a_gibibyte(
     via = ["--proxy", "http://%s:%d" % proxy.forward] if way.forward else ["--noproxy", "*"]
     authorization = b": ".join(authorized("acme")).decode()
     finished = subprocess.run(
-        ["curl", "-q", "--silent", "--cacert", str(proxy.ca_file), *via, *options, "--upload-file", str(file)]
-        + ["--header", authorization, "--write-out", "\n%{http_code} %{size_upload}", url],
+        [
+            *("curl", "-q", "--silent", "--cacert", str(proxy.ca_file), *via, *options, "--upload-file", str(file)),
+            *("--header", authorization, "--write-out", "\n%{http_code} %{size_upload}", url),
+        ],
         capture_output=True,
         check=False,
         timeout=DEADLINE,

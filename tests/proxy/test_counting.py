@@ -135,8 +135,8 @@ def test_every_request_is_counted_once(shared_upstream: Upstream, way: Way) -> N
     policy = POLICY.replace("localhost", "127.0.0.1") if way is REVERSE_PLAIN else POLICY
     globex = b"1f6d7c35-44c1-4a0e-8f6b-6a3f1f3f9b02"
     with GuardingProxy(shared_upstream, policy) as proxy:
-        for method, path, fields, status in MIX:
-            path = path.replace(b"GLOBEX", globex.upper())
+        for method, template, fields, status in MIX:
+            path = template.replace(b"GLOBEX", globex.upper())
             assert proxy.call(way, path, *fields, method=method).status == status, path
         # The name that this policy does not guard.
         other = "localhost" if way is REVERSE_PLAIN else "127.0.0.1"

@@ -1,4 +1,4 @@
-"""A fault of orgfence's own, wherever it strikes, is a decision: never a silent forward, never a client left waiting."""
+"""A fault of orgfence's own, wherever it strikes, is a decision: no silent forward, no client left waiting."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence

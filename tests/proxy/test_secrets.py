@@ -1,4 +1,4 @@
-"""No secret of a client's or of upstream's is in anything that orgfence writes, however broken the message it came in."""
+"""No secret of a client's or of upstream's is in anything that orgfence writes, however broken its message."""
 
 import socketserver
 import threading
@@ -158,7 +158,7 @@ def broken_upstream(secrets: Secrets) -> Iterator[Address]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield server.server_address
+        yield "127.0.0.1", server.server_address[1]
         server.shutdown()
         thread.join()
 

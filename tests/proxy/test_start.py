@@ -65,6 +65,7 @@ REFUSED = {
     "stream_large_bodies": "stream_large_bodies=1m",
     "tcp_hosts": "tcp_hosts=example",
     "udp_hosts": "udp_hosts=example",
+    "stickycookie": "stickycookie=.",
     "upstream_auth": "upstream_auth=user:password",
     "validate_inbound_headers": "validate_inbound_headers=false",
 }
@@ -120,7 +121,7 @@ STARTS = {
             ],
             [f"`{name}`", ". "],
         )
-        for name in ("map_remote", "modify_headers", "proxyauth", "stickyauth", "upstream_auth")
+        for name in ("map_remote", "modify_headers", "proxyauth", "stickyauth", "stickycookie", "upstream_auth")
     },
 }
 
@@ -172,7 +173,8 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
             text=True,
             timeout=5 * DEADLINE,
         )
-    return {name: Ended(*ended, named) for name, ended in zip(arguments, json.loads(process.stdout), strict=True)}
+    results = zip(arguments, json.loads(process.stdout), strict=True)
+    return {name: Ended(code, stdout, stderr, named) for name, (code, stdout, stderr) in results}
 
 
 def _complete(arguments: Sequence[str], folder: Path) -> list[str]:
@@ -191,8 +193,8 @@ def test_a_bad_start_is_one_clear_line(starts: dict[str, Ended], name: str) -> N
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
     at = 0
-    for words in STARTS[name].said:
-        words = words.format_map(ended.named)
+    for said in STARTS[name].said:
+        words = said.format_map(ended.named)
         assert words in line[at:], line
         at = line.index(words, at) + len(words)
 
@@ -291,7 +293,7 @@ def _open_connections(proxy: GuardingProxy) -> Iterator[None]:
 def test_says_where_everything_is(proxy: GuardingProxy) -> None:
     """One event once it is up: each mode with its addresses, admin, policy, rules, generation, the CA to trust."""
     (event,) = proxy.events("listening")
-    assert [mode["mode"].partition("@")[0] for mode in event["proxy"]][0] == "regular"
+    assert event["proxy"][0]["mode"].partition("@")[0] == "regular"
     assert all(not address.endswith(":0") for mode in event["proxy"] for address in mode["addresses"])
     assert event["policy"] == str(proxy.policy_file)
     assert (event["rules"], event["observe_override"]) == (5, False)
