@@ -184,6 +184,13 @@ def test_a_preflight_needs_no_token(headers: list[tuple[bytes, bytes]], reason: 
     assert said(ruleset, request_of(b"/", *headers, method=b"OPTIONS")).endswith(f": {reason}")
 
 
+def test_a_token_that_names_an_org_elsewhere_does_not_pass_without_the_claim() -> None:
+    """`claim` is for tokens that name no org at all."""
+    ruleset = ruleset_of("org: {value: globex}, pass_without: [claim], token: {coverage: active}")
+    assert said(ruleset, request_of(b"/", bearer({}))) == "forwarded: not_judged"
+    assert said(ruleset, request_of(b"/", bearer(ACME))) == "blocked: org_claim_missing"
+
+
 def test_a_rule_may_want_one_issuer() -> None:
     """Another one's token is as untrusted there as nobody's."""
     issuers = "issuers: {corp: {iss: corp, claims: {member: org_ids}}, partner: {iss: partner}}\nrules:\n"
