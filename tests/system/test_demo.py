@@ -237,6 +237,9 @@ def test_keep_ends_when_its_proxy_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_in_the_middle_ends_it_cleanly(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Whatever has been started is put away, without a traceback; a second signal changes nothing."""
+    if signal.getsignal(number) is signal.SIG_IGN:
+        # Under `nohup` the demo would inherit that, and rightly go on.
+        signal.signal(number, signal.SIG_DFL)
     with running(tmp_path / "tmp") as demo:
         demo.wait_for(demo.helpers)
         demo.process.send_signal(number)
