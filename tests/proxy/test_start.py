@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from mitmproxy.certs import CertStore
+from mitmproxy.options import CONF_BASENAME
 from tests.proxy import starts as starts_of
 from tests.proxy.guarding import (
     FORWARD_H1,
@@ -154,6 +156,8 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     (folder / "rule.yaml").write_text(RULE)
     (folder / "broken").mkdir()
     (folder / "broken" / "mitmproxy-ca.pem").write_text("no key")
+    # Beforehand, because several starts share it: mitmproxy writes a new one bit by bit.
+    CertStore.from_store(folder / "confdir", CONF_BASENAME, 2048)
     arguments = {name: start.arguments for name, start in STARTS.items()}
     for name, (policy, _, _) in FAULTS.items():
         file = folder / f"{name}.yaml"
