@@ -1,14 +1,15 @@
 """Policies of a rule or two, and requests to hold against them."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from tests.tokens import jwt_of
 
 from orgfence.core.decision import Inspection
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
-from orgfence.core.policy.load import load_policy
-from orgfence.core.request import Authority, Request
+from orgfence.core.policy.load import PolicyText, load_policy
+from orgfence.core.request import AWAITED, Authority, Body, Request
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
 
@@ -28,13 +29,19 @@ rules:
 """
 
 
+def load(text: str | bytes, name: str = "policy.yaml") -> Ruleset:
+    """Return the ruleset of a policy of one file."""
+    data = text.encode() if isinstance(text, str) else text
+    return load_policy([PolicyText(name, data)]).ruleset
+
+
 def ruleset_of(*rules: str, top: str = "") -> Ruleset:
     """Return the ruleset of rules in YAML's flow style. A rule without `match` is for `api.example.com`."""
     written = []
     for number, rule in enumerate(rules):
         given = rule if "match:" in rule else f"match: {{hosts: [api.example.com]}}, {rule}"
         written.append(f"  - {{{given}}}" if "id:" in rule else f"  - {{id: rule-{number}, {given}}}")
-    return load_policy((top + _TOP + "\n".join(written)).encode(), "policy.yaml")
+    return load(top + _TOP + "\n".join(written))
 
 
 def bearer(claims: Mapping[str, object]) -> tuple[bytes, bytes]:
@@ -49,14 +56,18 @@ def request_of(
     hosts: tuple[bytes, ...] = (b"api.example.com",),
     scheme: bytes = b"https",
     listen_port: int = 8080,
+    body: bytes | Literal[Body.AWAITED, Body.UNREAD] = AWAITED,
 ) -> Request:
     """Return a request."""
-    return Request(method, scheme, tuple(Authority(host, 443) for host in hosts), listen_port, target, headers)
+    authorities = tuple(Authority(host, 443) for host in hosts)
+    return Request(method, scheme, authorities, listen_port, target, headers, body)
 
 
 def inspected(ruleset: Ruleset, request: Request, now: float = NOW) -> Inspection:
-    """Judge a request with nothing known yet."""
-    return inspect(request, ruleset, Known(TokenCache()), now)
+    """Judge a request, whose body is there if it is needed, with nothing known yet."""
+    inspection = inspect(request, ruleset, Known(TokenCache()), now)
+    assert isinstance(inspection, Inspection)
+    return inspection
 
 
 def said(ruleset: Ruleset, request: Request, now: float = NOW) -> str:

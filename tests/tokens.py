@@ -33,7 +33,7 @@ def issuer_of(
     """Return an issuer that reads nothing but what is asked for."""
     return Issuer(
         name=name,
-        iss=iss,
+        iss=() if iss is None else (iss,),
         member=member,
         active=active,
         scopes=scopes,

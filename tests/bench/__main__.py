@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from tests.bench.hook import first_sight_row, hook_rows
+from tests.bench.loading import loading_rows
 from tests.bench.startup import startup_rows
 from tests.bench.table import show
 from tests.bench.throughput import throughput_rows
@@ -16,7 +17,7 @@ def main() -> None:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("orgfence", "mitmproxy", "pyjwt"))
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, {platform.system()}")
     print(f"Python {platform.python_version()}, {versions}\n")
-    print(show([*hook_rows(), first_sight_row(), *throughput_rows(), *startup_rows()]))
+    print(show([*hook_rows(), first_sight_row(), *loading_rows(), *throughput_rows(), *startup_rows()]))
 
 
 if __name__ == "__main__":

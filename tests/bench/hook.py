@@ -10,8 +10,8 @@ from mitmproxy.connection import Client, Server
 from mitmproxy.proxy.mode_specs import ProxyMode
 from tests.bench.policies import PATH, policy, token
 from tests.bench.table import Row
+from tests.guarding import load
 
-from orgfence.core.policy.load import load_policy
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.observe.inspection_log import InspectionLog
@@ -27,7 +27,7 @@ def hook_rows() -> list[Row]:
     """Time `requestheaders` on fresh flows that carry one token; the numbers of rules take turns."""
     bearer = token()
     sizes = (10, 100, 10_000)
-    guards = {size: _guard(load_policy(policy(size), f"{size} rules")) for size in sizes}
+    guards = {size: _guard(load(policy(size), f"{size} rules")) for size in sizes}
     samples: dict[int, list[list[float]]] = {size: [] for size in sizes}
     for _ in range(_ROUNDS):
         for size, guard in guards.items():
@@ -44,7 +44,7 @@ def hook_rows() -> list[Row]:
 
 def first_sight_row() -> Row:
     """Compare the first read of a token with PyJWT's own, unverified."""
-    ruleset = load_policy(policy(10), "10 rules")
+    ruleset = load(policy(10), "10 rules")
     raw = [token(f"subject-{number}").encode() for number in range(2_000)]
     ours, theirs = [], []
     for _ in range(_ROUNDS):
@@ -63,7 +63,7 @@ def _budget(size: int) -> str:
 
 
 def _guard(ruleset: Ruleset) -> Orgfence:
-    reporter = Reporter(Metrics(), InspectionLog(console=False), ruleset)
+    reporter = Reporter(Metrics(), InspectionLog(console=False))
     return Orgfence(ruleset, reporter, stream_above=STREAM_ABOVE)
 
 

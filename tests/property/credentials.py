@@ -1,12 +1,14 @@
 """Credentials: most of them tokens of a policy's issuers, some a little wrong, some wholly."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote_plus
 
 from hypothesis import strategies as st
 from tests.property.policies import ISS, PLACES, chance
-from tests.property.reference_token import Policy
+from tests.property.reference_token import Policy, listed
 from tests.tokens import jwt_of
 
 NOW = 1_800_000_000.0
@@ -16,7 +18,7 @@ NOW = 1_800_000_000.0
 def claim_sets(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> Policy:
     """Draw the claims of a token that is most likely of this issuer and for these orgs."""
     claims: Policy = {}
-    iss = draw(st.sampled_from([issuer.get("iss")] * 6 + [*ISS.values(), "https://nobody.example.com", None, 7]))
+    iss = draw(issuer_ids(issuer, orgs))
     if iss is not None:
         claims["iss"] = iss
     for name in sorted(SHAPES) if draw(chance(3)) else _claims_of(issuer):
@@ -26,6 +28,8 @@ def claim_sets(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> Policy:
             claims[name] = draw(
                 st.sampled_from(["read write", "read write", "read", ["read", "write"], ["write", 1], 5])
             )
+    if draw(chance(3)):
+        claims |= draw(st.sampled_from(TRAITS))
     if draw(st.booleans()):
         claims["exp"] = NOW + draw(times)
     for name in ("nbf", "iat"):
@@ -34,6 +38,16 @@ def claim_sets(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> Policy:
     if draw(chance(20)):
         claims[draw(st.sampled_from(["exp", "nbf", "iat"]))] = draw(st.sampled_from(["9999999999", True, None, [1]]))
     return claims
+
+
+@st.composite
+def issuer_ids(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> Any:
+    """Draw an `iss` that is most likely this issuer's."""
+    iss = draw(st.sampled_from([*listed(issuer.get("iss")) * 6, *ISS.values(), "https://nobody.example.com", None, 7]))
+    if not isinstance(iss, str):
+        return iss
+    filled = draw(st.sampled_from([orgs[0], orgs[0], "acme", "a/b", ""]))
+    return re.sub(r"\{\w+\}", lambda _: filled, iss).replace("**", draw(st.sampled_from(["", "v2"])))
 
 
 def _claims_of(issuer: Policy) -> list[str]:
@@ -73,6 +87,19 @@ ODD_CLAIMS: list[Any] = [
 ]
 
 
+#: What rules make exceptions by, and what only resembles it.
+TRAITS: list[Policy] = [
+    *({"role": value} for value in ("platform-admin", ["x", "platform-admin"], {"support": 1}, 7, "7", 7.0, [["7"]])),
+    *(
+        {"realm": {"roles": value}}
+        for value in ("support", ["support", "x"], [["support"]], {"a": "support"}, [True], [])
+    ),
+    *({"support": value} for value in (True, False, "true", "TRUE", 1, None)),
+    {"role": "platform-admin", "realm": {"roles": [["support", 7]]}, "support": True},
+    {"/realm/roles": "support", "realm": ["support"]},
+]
+
+
 #: Seconds from now, most of them ahead; the bounds of the leeway among them.
 times = st.sampled_from([3600, 3600, 3600, 0.5, 0, -29.5, -30, -31, -31, -3600])
 
@@ -108,10 +135,11 @@ def credentials(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> bytes:
 @st.composite
 def credential_fields(
     draw: st.DrawFn, policy: Policy, rule: Policy, granted: list[str]
-) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
-    """Draw what most likely carries one credential where a rule looks: header fields and query parameters."""
+) -> tuple[list[tuple[bytes, bytes]], list[bytes], list[str]]:
+    """Draw what most likely carries one credential where a rule looks: in header fields, query and form."""
     fields: list[tuple[bytes, bytes]] = []
     parameters: list[bytes] = []
+    form: list[str] = []
     for place in rule.get("token", {}).get("from", PLACES[:1]):
         if draw(chance(8)):
             continue
@@ -119,6 +147,8 @@ def credential_fields(
         credential = draw(credentials(policy["issuers"][issuer], granted))
         if "query" in place:
             parameters.append(place["query"].encode() + b"=" + credential)
+        elif "form" in place:
+            form.append(f"{place['form']}={quote_plus(credential)}")
         elif "cookie" in place:
             fields.append((b"Cookie", b"a=1; sid=" + credential + b"; b=2"))
         else:
@@ -126,4 +156,4 @@ def credential_fields(
             fields.append((place["header"].encode(), draw(st.sampled_from(schemes)) + credential))
         if not draw(chance(4)):
             break
-    return fields, parameters
+    return fields, parameters, form

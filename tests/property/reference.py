@@ -6,34 +6,39 @@ template. It is slow, and it shares no code with the engine but the record of a 
 
 from typing import NamedTuple
 
+from tests.property.reference_body import Body, BodyIsAwaitedError
 from tests.property.reference_path import Reading
 from tests.property.reference_request import (
     Name,
     applies,
+    body_of,
     credential_of,
     guarded_names,
-    is_dropped,
+    is_at_one_of,
     is_matched,
+    is_org_dropped,
     is_preflight,
     readings_of,
     requested_orgs,
 )
-from tests.property.reference_token import Policy, Token, listed, read_token, same_org
+from tests.property.reference_token import Policy, Token, is_excepted, read_token, salesforce_org, same_org
 
 from orgfence.core.request import Request
 
 OBSERVE, ANNOTATE, BLOCK = "observe", "annotate", "block"
 STRICTNESS = [OBSERVE, ANNOTATE, BLOCK]
 ALLOWING = ["org_granted", "token_accepted", "not_judged"]
-UNDETERMINED = ["token_opaque"]
+UNDETERMINED = ["token_opaque", "body_unread"]
 UNAUTHENTICATED = ["token_expired", "token_not_yet_valid", "token_missing"]
 #: The catalogue's order: of two failures that are enforced alike the earlier decides.
 CATALOGUE = [
     *ALLOWING,
     *["org_not_granted", "org_claim_missing", "org_claim_empty", "org_claim_malformed", "org_absent"],
     *["org_ambiguous", "scope_missing", "token_malformed", "issuer_untrusted", "credential_too_large", "no_rule"],
-    *[*UNAUTHENTICATED, "credential_ambiguous", "path_ambiguous", "token_opaque"],
+    *[*UNAUTHENTICATED, "credential_ambiguous", "path_ambiguous", *UNDETERMINED],
 ]
+#: No reason: what stands in the body would have to be known, and it is awaited.
+AWAITS_BODY = "awaits_body"
 
 
 class Said(NamedTuple):
@@ -73,16 +78,31 @@ class Answer(NamedTuple):
     granted: frozenset[bytes] = frozenset()
 
 
-def judge(policy: Policy, request: Request, now: float) -> Judgement:
-    """Decide a request."""
-    names = guarded_names(policy, request)
-    said = {judge_by(policy, rule, request, now) for rule in policy["rules"]} - {None}
-    is_left = any(not is_matched(policy, request, name) for name in names)
-    if policy.get("unmatched") == BLOCK and is_left and not is_preflight(request):
-        said.add(Said("", "no_rule", BLOCK))
+def as_one(files: list[Policy]) -> Policy:
+    """Return what the files of a policy say, as one file would say it: a file's defaults are for its own rules."""
+    whole: Policy = {"orgs": {}, "issuers": {}, "rules": [], "unmatched": OBSERVE}
+    for file in files:
+        whole["orgs"] |= file.get("orgs", {})
+        whole["issuers"] |= file.get("issuers", {})
+        for rule in file.get("rules", []):
+            usual = rule.get("enforcement") or file.get("enforcement") or ANNOTATE
+            undetermined = rule.get("undetermined") or file.get("undetermined") or usual
+            whole["rules"].append(rule | {"enforcement": usual, "undetermined": undetermined})
+        if file.get("unmatched") == BLOCK:
+            whole["unmatched"] = BLOCK
+        if "body_limit" in file:
+            whole["body_limit"] = file["body_limit"]
+    return whole
 
-    failing = [one for one in said if one is not None and one.verdict != "allow"]
-    allowing = [one for one in said if one is not None and one.verdict == "allow"]
+
+def judge(policy: Policy, request: Request, now: float) -> Judgement:
+    """Decide a request. The policy is one, as `as_one` makes it."""
+    said = [one for rule in policy["rules"] if (one := judge_by(policy, rule, request, now)) is not None]
+    if lacks_rule(policy, request):
+        said.append(Said("", "no_rule", BLOCK))
+
+    failing = [one for one in said if one.verdict != "allow"]
+    allowing = [one for one in said if one.verdict == "allow"]
     if failing:
         deciding = min(failing, key=lambda one: one.order)
         action = {OBSERVE: "forwarded", ANNOTATE: "annotated", BLOCK: "blocked"}[deciding.enforcement]
@@ -93,10 +113,29 @@ def judge(policy: Policy, request: Request, now: float) -> Judgement:
     return Judgement(frozenset(failing + allowing), deciding, action)
 
 
+def lacks_rule(policy: Policy, request: Request) -> bool:
+    """Return whether the policy blocks what no rule matches, and this is such a request."""
+    is_left = any(not is_matched(policy, request, name) for name in guarded_names(policy, request))
+    return policy["unmatched"] == BLOCK and is_left and not is_preflight(request)
+
+
+def awaits_body(policy: Policy, request: Request, now: float) -> bool:
+    """Return whether a request whose body is awaited cannot be decided before it is there.
+
+    A block that is certain whatever the body says is not kept waiting.
+    """
+    found = [(rule, reason) for rule in policy["rules"] for reason, _ in reasons(policy, rule, request, now)]
+    is_blocked = any(
+        reason not in [*ALLOWING, AWAITS_BODY] and enforcement(rule, reason) == BLOCK for rule, reason in found
+    )
+    is_awaited = any(reason == AWAITS_BODY for _, reason in found)
+    return is_awaited and not is_blocked and not lacks_rule(policy, request)
+
+
 def judge_by(policy: Policy, rule: Policy, request: Request, now: float) -> Said | None:
     """Decide by one rule; None: it does not match."""
     found = [
-        (Said(rule["id"], reason, enforcement(policy, rule, reason)), is_plain)
+        (Said(rule["id"], reason, enforcement(rule, reason)), is_plain)
         for reason, is_plain in reasons(policy, rule, request, now)
     ]
     failing = [(one, is_plain) for one, is_plain in found if one.verdict != "allow"]
@@ -109,7 +148,7 @@ def judge_by(policy: Policy, rule: Policy, request: Request, now: float) -> Said
 
 def reasons(policy: Policy, rule: Policy, request: Request, now: float) -> list[tuple[str, bool]]:
     """Return what a rule says of each reading, and whether that is the path as it stands."""
-    plain, others = readings_of(request)
+    plain, others = readings_of(rule, request)
     found = [(answer.reason, True) for answer in answers(policy, rule, request, plain, now)]
     if others is None:
         anything = Reading((), b"")
@@ -119,7 +158,7 @@ def reasons(policy: Policy, rule: Policy, request: Request, now: float) -> list[
         return found + [("path_ambiguous", False) for _ in matches]
     for reading in others:
         for answer in answers(policy, rule, request, reading, now):
-            stays = answer.reason in [*ALLOWING, *UNDETERMINED, *UNAUTHENTICATED]
+            stays = answer.reason in [*ALLOWING, *UNDETERMINED, *UNAUTHENTICATED, AWAITS_BODY]
             found.append((answer.reason if stays else "path_ambiguous", False))
     return found
 
@@ -135,8 +174,17 @@ def answers(policy: Policy, rule: Policy, request: Request, reading: Reading, no
 
 def answer(policy: Policy, rule: Policy, request: Request, name: Name, reading: Reading, now: float) -> Answer:
     """Make the checks in their order; the first that fails is the reason."""
+    try:
+        return check(policy, rule, request, name, reading, now)
+    except BodyIsAwaitedError:
+        return Answer(AWAITS_BODY)
+
+
+def check(policy: Policy, rule: Policy, request: Request, name: Name, reading: Reading, now: float) -> Answer:
+    """Make the checks in their order."""
     passing = rule.get("pass_without", [])
-    credential = credential_of(rule, request, reading.query)
+    body = body_of(policy, rule, request)
+    credential = credential_of(rule, request, reading.query, body)
     if credential == "token_missing" and ("token" in passing or is_preflight(request)):
         return Answer("not_judged")
     if isinstance(credential, str):
@@ -145,8 +193,10 @@ def answer(policy: Policy, rule: Policy, request: Request, name: Name, reading: 
     token = read_token(policy, credential, rule.get("token", {}).get("issuer"))
     if isinstance(token, str):
         return Answer(token)
+    if any(excepts(exception, rule, reading, token) for exception in rule.get("except", [])):
+        return Answer("not_judged")
 
-    orgs = judge_orgs(policy, rule, request, name, reading, token)
+    orgs = judge_orgs(policy, rule, request, name, reading, body, token)
     if orgs.reason not in ALLOWING:
         return orgs
     if not set(rule.get("token", {}).get("scopes", [])) <= token.scopes:
@@ -158,16 +208,31 @@ def answer(policy: Policy, rule: Policy, request: Request, name: Name, reading: 
     return orgs
 
 
-def judge_orgs(policy: Policy, rule: Policy, request: Request, name: Name, reading: Reading, token: Token) -> Answer:
+def excepts(exception: Policy, rule: Policy, reading: Reading, token: Token) -> bool:
+    """Return whether an exception is for such a token here; those without claims are for none."""
+    here = is_at_one_of(rule, exception.get("paths", ["/**"]), reading)
+    return "claims" in exception and is_excepted(exception, token) and here
+
+
+def judge_orgs(
+    policy: Policy, rule: Policy, request: Request, name: Name, reading: Reading, body: Body, token: Token
+) -> Answer:
     """Compare the requested with the granted orgs."""
     if "org" not in rule:
         return Answer("token_accepted")
     passing = rule.get("pass_without", [])
-    if any(is_dropped(request, source["header"]) for source in listed(rule["org"]) if "header" in source):
+    values = requested_orgs(rule, request, name, reading, body)
+    if values is None:
+        return Answer("body_unread")
+    if is_org_dropped(rule, request):
         return Answer("org_ambiguous")
-    requested = frozenset(same_org(policy, value) for value in requested_orgs(rule, request, name, reading))
+    requested = frozenset(same_org(policy, value) for value in values)
+    if token.is_salesforce:
+        requested = frozenset(salesforce_org(value) for value in requested)
     if not requested:
         return Answer("not_judged" if "org" in passing else "org_absent")
+    if rule.get("agree") and len(requested) > 1:
+        return Answer("org_ambiguous")
 
     coverage = rule.get("token", {}).get("coverage") or ("member" if token.active == "org_claim_missing" else "active")
     granted = token.active if coverage == "active" else token.member
@@ -178,11 +243,11 @@ def judge_orgs(policy: Policy, rule: Policy, request: Request, name: Name, readi
     return Answer("org_granted" if requested <= granted else "org_not_granted", requested, granted)
 
 
-def enforcement(policy: Policy, rule: Policy, reason: str) -> str:
+def enforcement(rule: Policy, reason: str) -> str:
     """Return what a rule does for a reason."""
-    usual: str = rule.get("enforcement") or policy.get("enforcement") or ANNOTATE
+    usual: str = rule["enforcement"]
     if reason in UNDETERMINED:
-        return str(rule.get("undetermined") or policy.get("undetermined") or usual)
+        return str(rule["undetermined"])
     if reason in UNAUTHENTICATED:
         at_most: str = rule.get("token", {}).get("unauthenticated", ANNOTATE)
         return min(at_most, usual, key=STRICTNESS.index)

@@ -1,6 +1,7 @@
 """How the reference reads a path: in every way that a server might, each step tried on all that the others leave."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -12,50 +13,63 @@ class Reading(NamedTuple):
     query: bytes
 
 
-def read(target: bytes) -> Reading:
+#: What a rule says of encoded slashes: `data`, `separator` or, with None, nothing.
+type Slash = str | None
+
+
+def read(target: bytes, slash: Slash = None) -> Reading:
     """Read a path as it stands, each segment decoded once; a slash at the end makes no difference."""
     path, _, query = target.partition(b"?")
+    if slash == "separator":
+        path = re.sub(rb"(?i)%2f", b"/", path)
     segments = path.removesuffix(b"/").removeprefix(b"/").split(b"/")
     empty = not path.removesuffix(b"/")
     return Reading(() if empty else tuple(unquote_to_bytes(segment) for segment in segments), query)
 
 
-def every_reading(target: bytes) -> list[Reading] | None:
+@lru_cache(16)
+def every_reading(target: bytes, slash: Slash = None) -> tuple[Reading, ...] | None:
     """Return what every composition of steps leads to; None: more than 64, or the path has over 8 KiB."""
-    states = every_state(target)
-    readings = {read_state(*state) for state in states}
+    states = every_state(target, slash)
+    readings = {read_state(*state, slash) for state in states}
     if len(readings) > 64 or (len(readings) > 1 and len(target.partition(b"?")[0]) > 8192):
         return None
-    return list(readings)
+    return tuple(readings)
 
 
-def every_state(target: bytes) -> dict[tuple[bytes, bytes], None]:
+@lru_cache(16)
+def every_state(target: bytes, slash: Slash = None) -> dict[tuple[bytes, bytes], None]:
     """Return the paths, still encoded, that compositions of steps lead to; no more than it takes to see 65 readings."""
     path, _, query = target.partition(b"?")
     # A space ends the target where it is written into a request line.
     states = {(path, query): None, (path.partition(b" ")[0], query): None}
     waiting = list(states)
     for state in waiting:
-        for step in steps(*state):
+        for step in steps(*state, slash):
             if step not in states:
                 states[step] = None
                 waiting.append(step)
-        if len({read_state(*each) for each in states}) > 64:
+        if len({read_state(*each, slash) for each in states}) > 64:
             break
     return states
 
 
-def read_state(path: bytes, query: bytes) -> Reading:
+def read_state(path: bytes, query: bytes, slash: Slash) -> Reading:
     """Read a path that is apart from its query, and may hold a `?` of its own."""
-    return read(path.replace(b"?", b"%3F"))._replace(query=query)
+    return read(path.replace(b"?", b"%3F"), slash)._replace(query=query)
 
 
-def steps(path: bytes, query: bytes) -> list[tuple[bytes, bytes]]:
+def steps(path: bytes, query: bytes, slash: Slash) -> list[tuple[bytes, bytes]]:
     """Return what a server might make of a path that is still encoded."""
-    taken = [
+    as_separators = [
         unquote_to_bytes(path),  # decoded before it is split
-        re.sub(rb"(?i)%2f", b"/", path),  # separators
-        path.replace(b"\\", b"/"),
+        re.sub(rb"(?i)%2f", b"/", path),
+        without_overlong_forms(path, b"/"),  # ASCII in disguise
+    ]
+    taken = as_separators * (slash != "data") + [
+        re.sub(rb"(?i)%(?!2f)[0-9a-f]{2}", lambda escape: unquote_to_bytes(escape[0]), path),  # decoded but for slashes
+        without_overlong_forms(path, b"%2F"),
+        path.replace(b"\\", b"/"),  # separators
         re.sub(rb"(?i)%5c", b"/", path),
         resolved(path, path),  # dot segments
         resolved(path, re.sub(rb"(?i)%2e", b".", path)),
@@ -71,7 +85,6 @@ def steps(path: bytes, query: bytes) -> list[tuple[bytes, bytes]]:
         re.sub(rb"[\t\r\n]", b"", path),  # taken out
         re.sub(rb"\A[A-Za-z][A-Za-z0-9+.-]*:", b"", path),  # an absolute URL
         re.sub(rb"\A[A-Za-z][A-Za-z0-9+.-]*:/*[^/]*", b"", path),
-        without_overlong_forms(path),  # ASCII in disguise
         re.sub(rb"(?i)%u([0-9a-f]{4})", u_escape, path),
     ]
     ended = [re.split(mark, path, maxsplit=1) for mark in (rb"\?", rb"(?i)%3f")]
@@ -91,12 +104,12 @@ def resolved(path: bytes, as_seen: bytes) -> bytes:
     return b"/".join(kept)
 
 
-def without_overlong_forms(path: bytes) -> bytes:
+def without_overlong_forms(path: bytes, slash: bytes) -> bytes:
     """Put ASCII for the longer forms of it that UTF-8 forbids."""
     for code in range(128):
         last = 0x80 | code & 0x3F
         for form in ([0xC0 | code >> 6, last], [0xE0, 0x80 | code >> 6, last], [0xF0, 0x80, 0x80 | code >> 6, last]):
-            path = path.replace(bytes(form), bytes([code]))
+            path = path.replace(bytes(form), bytes([code]).replace(b"/", slash))
     return path
 
 

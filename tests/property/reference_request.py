@@ -3,7 +3,8 @@
 import re
 from urllib.parse import unquote_to_bytes
 
-from tests.property.reference_path import Reading, every_reading, every_state, read
+from tests.property.reference_body import Body, form_values, json_values
+from tests.property.reference_path import Reading, Slash, every_reading, every_state, read
 from tests.property.reference_token import Policy, listed
 
 from orgfence.core.request import Request
@@ -54,16 +55,16 @@ def host_captures(template: str, name: Name) -> dict[str, bytes] | None:
     return captures(pattern.split("."), tuple(labels))
 
 
-def path_captures(template: str, segments: tuple[bytes, ...]) -> dict[str, bytes] | None:
-    """Return what a path template captures; None: it does not match."""
-    pattern = template.removesuffix("/").split("/")[1:]
+def path_captures(rule: Policy, template: str, reading: Reading) -> dict[str, bytes] | None:
+    """Return what a path template of a rule captures; None: it does not match."""
+    pattern, segments = template.removesuffix("/").split("/")[1:], reading.segments
     if pattern[-1:] == ["**"]:
         pattern = pattern[:-1]
         segments = segments[: len(pattern)]
-    return captures(pattern, segments)
+    return captures(pattern, segments, ignore_case=rule["match"].get("ignore_case", False))
 
 
-def captures(pattern: list[str], parts: tuple[bytes, ...]) -> dict[str, bytes] | None:
+def captures(pattern: list[str], parts: tuple[bytes, ...], *, ignore_case: bool = False) -> dict[str, bytes] | None:
     """Compare part by part."""
     if len(pattern) != len(parts):
         return None
@@ -71,13 +72,15 @@ def captures(pattern: list[str], parts: tuple[bytes, ...]) -> dict[str, bytes] |
     for template, part in zip(pattern, parts, strict=True):
         before, brace, rest = template.replace("*", "{}").partition("{")
         name, _, behind = rest.partition("}")
-        if not brace:
-            if part != template.encode():
-                return None
-            continue
-        if not re.fullmatch(re.escape(before.encode()) + b"(?s:.+)" + re.escape(behind.encode()), part):
+        matched = re.fullmatch(
+            re.escape(before) + "((?s:.+))" * bool(brace) + re.escape(behind),
+            part.decode("utf-8", "surrogateescape"),
+            re.IGNORECASE if ignore_case else re.NOFLAG,
+        )
+        if matched is None:
             return None
-        captured[name] = part[len(before.encode()) : len(part) - len(behind.encode())]
+        if brace:
+            captured[name] = matched[1].encode("utf-8", "surrogateescape")
     return captured
 
 
@@ -92,10 +95,15 @@ def applies(rule: Policy, request: Request, name: Name, reading: Reading, *, any
         return False
     if any_path:
         return True
-    excepted = [path for exception in rule.get("except", []) for path in exception["paths"]]
-    if any(path_captures(path, reading.segments) is not None for path in excepted):
+    exceptions = [exception for exception in rule.get("except", []) if "claims" not in exception]
+    if any(is_at_one_of(rule, exception["paths"], reading) for exception in exceptions):
         return False
-    return any(path_captures(path, reading.segments) is not None for path in match.get("paths", ["/**"]))
+    return is_at_one_of(rule, match.get("paths", ["/**"]), reading)
+
+
+def is_at_one_of(rule: Policy, paths: list[str], reading: Reading) -> bool:
+    """Return whether a path, read so, is one of these."""
+    return any(path_captures(rule, path, reading) is not None for path in paths)
 
 
 def is_matched(policy: Policy, request: Request, name: Name) -> bool:
@@ -103,8 +111,13 @@ def is_matched(policy: Policy, request: Request, name: Name) -> bool:
     as_it_stands = request._replace(
         headers=tuple(item for item in request.headers if canonical(item[0]) not in METHOD_OVERRIDES)
     )
-    plain, _ = readings_of(request)
-    return any(applies(rule, as_it_stands, name, plain) for rule in policy["rules"])
+    return any(applies(rule, as_it_stands, name, read(request.target, slash_of(rule))) for rule in policy["rules"])
+
+
+def slash_of(rule: Policy) -> Slash:
+    """Return what a rule says of encoded slashes."""
+    slash: Slash = rule["match"].get("encoded_slash")
+    return slash
 
 
 def methods_of(request: Request) -> set[str]:
@@ -122,26 +135,31 @@ def is_preflight(request: Request) -> bool:
     return asks and names.isdisjoint({"authorization", "cookie", *METHOD_OVERRIDES})
 
 
-def readings_of(request: Request) -> tuple[Reading, list[Reading] | None]:
+def readings_of(rule: Policy, request: Request) -> tuple[Reading, list[Reading] | None]:
     """Return the reading of the path as it stands, and all others; None: too many."""
-    plain = read(request.target)
-    others = every_reading(request.target)
-    if others is not None:
-        others.remove(plain)
+    slash = slash_of(rule)
+    plain, readings = read(request.target, slash), every_reading(request.target, slash)
+    if readings is None:
+        return plain, None
+    others = [reading for reading in readings if reading != plain]
     for name in PATH_OVERRIDES:
         for value in values_of(request, name):
-            overriding = every_reading(value)
-            if others is None or overriding is None:
+            overriding = every_reading(value, slash)
+            if overriding is None:
                 return plain, None
-            both = [reading._replace(query=plain.query + b"&" + reading.query) for reading in overriding]
-            others = others + (both if plain.query else overriding)
+            others += [reading._replace(query=plain.query + b"&" + reading.query) for reading in overriding]
     return plain, others
 
 
-def may_give_up(request: Request) -> bool:
+def may_give_up(policy: Policy, request: Request) -> bool:
     """Return whether a path has so many states, if not readings, that the engine may leave them untried."""
     paths = [request.target, *(value for name in PATH_OVERRIDES for value in values_of(request, name))]
-    return any(len(every_state(path)) > 250 and every_reading(path) is not None for path in paths)
+    slashes = {slash_of(rule) for rule in policy["rules"]}
+    return any(
+        len(every_state(path, slash)) > 250 and every_reading(path, slash) is not None
+        for path in paths
+        for slash in slashes
+    )
 
 
 def canonical(name: bytes) -> str:
@@ -156,8 +174,12 @@ def values_of(request: Request, field: str) -> list[bytes]:
 
 def is_dropped(request: Request, field: str) -> bool:
     """Return whether a field is there that `Connection` names, so that nobody knows whether it arrives."""
-    named = [canonical(name.strip()) for value in values_of(request, "connection") for name in value.split(b",")]
-    return bool(values_of(request, field)) and canonical(field.encode()) in named
+    return bool(values_of(request, field)) and canonical(field.encode()) in named_by_connection(request)
+
+
+def named_by_connection(request: Request) -> list[str]:
+    """Return the fields that a hop is to take out."""
+    return [canonical(name.strip()) for value in values_of(request, "connection") for name in value.split(b",")]
 
 
 def parameters(query: bytes, wanted: str) -> list[bytes]:
@@ -176,12 +198,29 @@ def decode_form(text: bytes) -> bytes:
 
 
 def cookies(request: Request, wanted: str) -> list[bytes]:
-    """Return every value of a cookie."""
+    """Return every value of a cookie, without the quotes that may stand around it."""
     pairs = [pair.partition(b"=") for field in values_of(request, "cookie") for pair in field.split(b";")]
-    return [value.strip() for name, equals, value in pairs if equals and name.strip() == wanted.encode()]
+    values = [value.strip() for name, equals, value in pairs if equals and name.strip() == wanted.encode()]
+    return [re.sub(rb'(?s)\A"(.*)"\Z', rb"\1", value) for value in values]
 
 
-def credential_of(rule: Policy, request: Request, query: bytes) -> bytes | str:
+def body_of(policy: Policy, rule: Policy, request: Request) -> Body:
+    """Return the body, and what a rule takes it for."""
+    units = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
+    number, unit = re.findall("[0-9]+|[A-Za-z]+", policy.get("body_limit", "1MiB"))
+    sources, places = listed(rule.get("org", [])), rule.get("token", {}).get("from", [])
+    return Body(
+        raw=request.body,
+        types=values_of(request, "content-type"),
+        codings=values_of(request, "content-encoding"),
+        is_uncertain=not {"content-type", "content-encoding"}.isdisjoint(named_by_connection(request)),
+        limit=int(number) * units[unit],
+        may_be_json=any("body" in source for source in sources),
+        may_be_form=any("form" in place for place in [*sources, *places]),
+    )
+
+
+def credential_of(rule: Policy, request: Request, query: bytes, body: Body) -> bytes | str:
     """Return the one credential, or the reason why there is none to judge by."""
     found: list[bytes] = []
     for place in rule.get("token", {}).get("from", [{"header": "Authorization", "scheme": "Bearer"}]):
@@ -189,6 +228,11 @@ def credential_of(rule: Policy, request: Request, query: bytes) -> bytes | str:
         field = None
         if "query" in place:
             here = [value for value in parameters(query, place["query"]) if value]
+        elif "form" in place:
+            values = form_values(body, place["form"])
+            if values is None:
+                return "body_unread"
+            here = [value for value in values if value]
         elif "cookie" in place:
             field, here = "cookie", [value for value in cookies(request, place["cookie"]) if value]
         else:
@@ -199,31 +243,54 @@ def credential_of(rule: Policy, request: Request, query: bytes) -> bytes | str:
             if "scheme" in place:
                 words = [word for value in values for word in value.split()]
                 here = words[1:] if words and words[0].lower() == place["scheme"].lower().encode() else []
-        if here and field is not None and is_dropped(request, field):
-            return "credential_ambiguous"
         found += here
-    if len(found) > 1:
-        return "credential_ambiguous"
+        if len(found) > 1 or (here and field is not None and is_dropped(request, field)):
+            return "credential_ambiguous"
     if not found:
         return "token_missing"
     return "credential_too_large" if len(found[0]) > 16 * 1024 else found[0]
 
 
-def requested_orgs(rule: Policy, request: Request, name: Name, reading: Reading) -> list[bytes]:
-    """Return every org that a source gives: whatever any template of the rule that matches captures, for one."""
-    by_path = [path_captures(path, reading.segments) or {} for path in rule["match"].get("paths", ["/**"])]
-    by_host = [host_captures(host, name) or {} for host in rule["match"]["hosts"]]
+def is_org_dropped(rule: Policy, request: Request) -> bool:
+    """Return whether nobody knows if a field that names the org arrives, and it matters whether it does."""
+    sources = listed(rule["org"])
+    fields = [source["header"] for source in sources if "header" in source and not source.get("strip")]
+    fields += ["cookie" for source in sources if "cookie" in source]
+    return any(is_dropped(request, field) for field in fields)
+
+
+def requested_orgs(rule: Policy, request: Request, name: Name, reading: Reading, body: Body) -> list[bytes] | None:
+    """Return every org that a source gives; None: one of them stands in a body that cannot be read."""
     found: list[bytes] = []
     for source in listed(rule["org"]):
-        match source:
-            case {"path": capture}:
-                found += [captured[capture] for captured in by_path if capture in captured]
-            case {"host": capture}:
-                found += [captured[capture] for captured in by_host if capture in captured]
-            case {"header": field}:
-                found += values_of(request, field)
-            case {"query": parameter}:
-                found += parameters(reading.query, parameter)
-            case {"value": value}:
-                found.append(value.encode())
+        values = values_at(source, rule, request, name, reading, body)
+        if values is None:
+            return None
+        if "split" in source:
+            values = [part.strip(b" ") for value in values for part in value.split(source["split"].encode())]
+        found += values
     return found
+
+
+def values_at(
+    source: Policy, rule: Policy, request: Request, name: Name, reading: Reading, body: Body
+) -> list[bytes] | None:
+    """Return what one source gives: whatever any template of the rule that matches captures, for one."""
+    match source:
+        case {"path": capture}:
+            by_path = [path_captures(rule, path, reading) or {} for path in rule["match"].get("paths", ["/**"])]
+            return [captured[capture] for captured in by_path if capture in captured]
+        case {"host": capture}:
+            by_host = [host_captures(host, name) or {} for host in rule["match"]["hosts"]]
+            return [captured[capture] for captured in by_host if capture in captured]
+        case {"header": field}:
+            return values_of(request, field)
+        case {"query": parameter}:
+            return parameters(reading.query, parameter)
+        case {"cookie": cookie}:
+            return cookies(request, cookie)
+        case {"body": pointer}:
+            return json_values(body, pointer)
+        case {"form": field}:
+            return form_values(body, field)
+    return [source["value"].encode()]

@@ -28,9 +28,21 @@ def lower_uuid(value: bytes) -> bytes:
     return value.lower() if is_uuid else value
 
 
+def salesforce_org(value: bytes) -> bytes:
+    """Return a Salesforce id in its long form: letters behind it say which characters are upper case."""
+    if not re.fullmatch(rb"[0-9A-Za-z]{15}", value):
+        return value
+    bits = "".join("1" if chr(byte).isupper() else "0" for byte in value)
+    letters = ["ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"[int(bits[start : start + 5][::-1], 2)] for start in (0, 5, 10)]
+    return value + "".join(letters).encode()
+
+
 class Token(NamedTuple):
     """A token that was read; orgs are a set, or the reason why there are none."""
 
+    #: All that it says, where it is a JWT.
+    claims: Policy
+    is_salesforce: bool
     active: frozenset[bytes] | str
     member: frozenset[bytes] | str
     scopes: set[str]
@@ -51,7 +63,7 @@ def read_token(policy: Policy, credential: bytes, named: str | None) -> Token | 
         documents: Policy = {"opaque": credential.decode()} if is_text(credential) else {}
     else:
         header, claims = decoded
-        claimants = [name for name, issuer in issuers.items() if "iss" in issuer and issuer["iss"] == claims.get("iss")]
+        claimants = [name for name, issuer in issuers.items() if is_iss_of(issuer, claims.get("iss"))]
         candidates = claimants or (without_iss if isinstance(claims.get("iss", ""), str) else [])
         documents = {"claim": claims, "jose": header}
         if named is not None:
@@ -61,18 +73,27 @@ def read_token(policy: Policy, credential: bytes, named: str | None) -> Token | 
 
     issuer = issuers[candidates[0]]
     named_orgs = issuer.get("claims", {})
-    active = orgs_in(policy, listed(named_orgs.get("active", [])), documents)
-    member = orgs_in(policy, listed(named_orgs.get("member", [])), documents)
+    active = orgs_in(policy, issuer, listed(named_orgs.get("active", [])), documents)
+    member = orgs_in(policy, issuer, listed(named_orgs.get("member", [])), documents)
     if decoded is None and active == member == "org_claim_missing":
         return "token_opaque"
     claims = documents.get("claim", {})
     return Token(
+        claims=claims,
+        is_salesforce="ids" in issuer,
         active="org_claim_malformed" if not isinstance(active, str) and len(active) > 1 else active,
         member=member,
         scopes=scopes_in(listed(named_orgs.get("scopes", [])), documents),
         starts=[claims[name] for name in ("nbf", "iat") if name in claims],
         ends=[claims["exp"]] if "exp" in claims else [],
         leeway=float(issuer.get("leeway", "30s").removesuffix("s")),
+    )
+
+
+def is_iss_of(issuer: Policy, iss: Any) -> bool:
+    """Return whether an issuer's tokens carry this `iss`."""
+    return isinstance(iss, str) and any(
+        captures_of(template, iss) is not None for template in listed(issuer.get("iss", []))
     )
 
 
@@ -131,7 +152,7 @@ def has_name_twice(value: Any) -> bool:
     return isinstance(value, list) and any(has_name_twice(item) for item in value)
 
 
-def orgs_in(policy: Policy, selectors: list[Any], documents: Policy) -> frozenset[bytes] | str:
+def orgs_in(policy: Policy, issuer: Policy, selectors: list[Any], documents: Policy) -> frozenset[bytes] | str:
     """Return the union of the orgs that the selectors find."""
     texts: list[str] = []
     is_there = False
@@ -142,6 +163,8 @@ def orgs_in(policy: Policy, selectors: list[Any], documents: Policy) -> frozense
             return "org_claim_malformed"
         texts += [str(value) for value in found or []]
     orgs = frozenset(same_org(policy, text.encode()) for text in texts if text)
+    if "ids" in issuer:
+        orgs = frozenset(salesforce_org(org) for org in orgs)
     if not orgs:
         return "org_claim_empty" if is_there else "org_claim_missing"
     return orgs
@@ -177,7 +200,27 @@ def select(selector: Any, documents: Policy) -> list[Any] | None:
         return items if values else None
     if not all(is_id(item) for item in items):
         return items
-    return [org for item in items if (org := org_in(template, str(item))) is not None] or None
+    return [found["org"] for item in items if (found := captures_of(template, str(item))) is not None] or None
+
+
+def is_excepted(exception: Policy, token: Token) -> bool:
+    """Return whether a token has, in each claim that an exception names, one of the values that it lists."""
+    return all(
+        not words_in(token.claims, claim).isdisjoint(str(value) for value in listed(values))
+        for claim, values in exception["claims"].items()
+    )
+
+
+def words_in(claims: Policy, claim: str) -> set[str]:
+    """Return the values of a claim as a policy writes them."""
+    words: set[str] = set()
+    for value in follow(claims, steps_of(claim)):
+        for item in value if isinstance(value, list | dict) else [value]:
+            if is_id(item):
+                words.add(str(item))
+            elif isinstance(item, bool):
+                words.add("true" if item else "false")
+    return words
 
 
 def is_id(value: Any) -> bool:
@@ -206,9 +249,8 @@ def follow(value: Any, steps: list[str]) -> list[Any]:
     return [found for child in children for found in follow(child, steps[1:])]
 
 
-def org_in(template: str, text: str) -> str | None:
-    """Return what `{org}` captures; None where the text does not match."""
-    pattern = re.escape(template).replace(r"\{org\}", "(?P<org>ONE)").replace(r"\{any\}", "ONE")
-    pattern = pattern.replace("ONE", r"[^/?#@\\ ]+?").replace(re.escape("**"), "(?s:.*)")
-    matched = re.fullmatch(pattern, text)
-    return matched["org"] if matched else None
+def captures_of(template: str, text: str) -> dict[str, str] | None:
+    """Return what a text template captures; None where the text does not match."""
+    pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/?#@\\\\ ]+?)", re.escape(template))
+    matched = re.fullmatch(pattern.replace(re.escape("**"), "(?s:.*)"), text)
+    return matched.groupdict() if matched else None

@@ -4,21 +4,29 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
+from tests.property.bodies import sent_bodies
 from tests.property.credentials import NOW, credential_fields, credentials
 from tests.property.disguises import DISGUISES
-from tests.property.policies import ISS, METHODS, PATHS, PORTS, SPELLINGS, chance, policies, some, words
+from tests.property.policies import ISS, METHODS, PATHS, PORTS, SPELLINGS, chance, folders, some, words
+from tests.property.reference import as_one
 from tests.property.reference_token import Policy, listed
 from tests.tokens import jwt_of
 
-from orgfence.core.request import Authority, Request
+from orgfence.core.request import UNREAD, Authority, Request
 
 
 class Case(NamedTuple):
     """A policy and a request that is likely to be about it."""
 
-    policy: Policy
+    #: The policy's files.
+    files: list[Policy]
     request: Request
     now: float
+
+    @property
+    def policy(self) -> Policy:
+        """What the files say as one."""
+        return as_one(self.files)
 
 
 @st.composite
@@ -32,8 +40,9 @@ def requests(draw: st.DrawFn, policy: Policy) -> Request:
     names = [draw(host_names(rule, asked))]
     if draw(chance(4)):
         names.append(draw(st.sampled_from(policy["rules"]).flatmap(lambda other: host_names(other, "globex"))))
-    fields, parameters = draw(credential_fields(policy, rule, granted))
-    query = b"&".join(filter(None, [draw(queries(asked)), *parameters]))
+    fields, parameters, form = draw(credential_fields(policy, rule, granted))
+    body, body_fields = draw(sent_bodies(rule, asked, form))
+    query = b"&".join(filter(None, [draw(queries(rule, asked)), *parameters]))
     methods = [method.encode() for method in rule["match"].get("methods", METHODS)]
     request = Request(
         method=draw(st.sampled_from([*methods, b"GET", b"get"])),
@@ -41,7 +50,8 @@ def requests(draw: st.DrawFn, policy: Policy) -> Request:
         authorities=tuple(names),
         listen_port=draw(st.sampled_from([*rule["match"].get("listen", PORTS), 8080])),
         target=draw(paths(rule, asked)) + (b"?" + query if query else b""),
-        headers=(*fields, *draw(org_fields(rule, asked))),
+        headers=(*fields, *draw(org_fields(rule, asked)), *body_fields),
+        body=body,
     )
     for twist in draw(st.lists(st.sampled_from(TWISTS), min_size=1, max_size=2)) if draw(st.booleans()) else []:
         request = draw(twist(request, asked))
@@ -51,18 +61,14 @@ def requests(draw: st.DrawFn, policy: Policy) -> Request:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Draw a policy and a request that is likely to be about it."""
-    policy = draw(policies())
-    return Case(policy, draw(requests(policy)), NOW)
+    files = draw(folders())
+    return Case(files, draw(requests(as_one(files))), NOW)
 
 
 @st.composite
 def host_names(draw: st.DrawFn, rule: Policy, org: str) -> Authority:
     """Draw an authority that most likely is one of a rule's hosts."""
-    template = draw(
-        st.sampled_from(
-            [*rule["match"]["hosts"], *rule["match"]["hosts"], *rule["match"]["hosts"], "elsewhere.invalid"]
-        )
-    )
+    template = "elsewhere.invalid" if draw(chance(10)) else draw(st.sampled_from(rule["match"]["hosts"]))
     label = org if org.isascii() and org.replace("-", "").isalnum() else "acme"
     name = template.replace("{tenant}", label).replace("*", draw(st.sampled_from(["one", "two.api"])))
     name = draw(st.sampled_from([name, name, name.upper()]))
@@ -74,31 +80,50 @@ def host_names(draw: st.DrawFn, rule: Policy, org: str) -> Authority:
 @st.composite
 def paths(draw: st.DrawFn, rule: Policy, org: str) -> bytes:
     """Draw a path that most likely is one of a rule's."""
-    excepted = [path for exception in rule.get("except", []) for path in exception["paths"]]
+    excepted = [path for exception in rule.get("except", []) for path in exception.get("paths", [])]
     known = rule["match"].get("paths", ["/orgs/{org}/**"])
-    path: str = draw(st.sampled_from([*known, *known, *known, *excepted, *PATHS]))
+    path: str = draw(st.sampled_from([*excepted, *PATHS] if draw(chance(4)) else known))
     rest = draw(st.sampled_from(["", "users", "users/7", "orgs/globex/users/7", "me"]))
+    if draw(chance(8)):
+        path = draw(st.sampled_from([path.upper().replace("{ORG}", "{org}"), path.replace("s", "\u017f")]))
+    org = org.replace("/", draw(st.sampled_from(["%2F", "%2F", "%2f", "/"])))
     path = path.replace("**", rest).replace("{org}", org).replace("*", "any").replace("{", "").replace("}", "")
     written = path.encode().replace(b" ", draw(st.sampled_from([b"%20", b"+"]))).replace(b",", b"%2C")
     return written + draw(st.sampled_from([b"", b"", b"/"]))
 
 
 @st.composite
-def queries(draw: st.DrawFn, org: str) -> bytes:
-    """Draw a query, most often none."""
+def queries(draw: st.DrawFn, rule: Policy, org: str) -> bytes:
+    """Draw a query: most often what names the org, if the rule reads it there, else none."""
     pairs = [f"org_id={org}", "org_id=", "org_id=globex", "org%5Fid=acme", "page=2", "org_id", "x=1;org_id=initech"]
-    found = draw(st.lists(st.sampled_from(pairs), max_size=2)) if draw(st.booleans()) else []
+    found = draw(st.lists(st.sampled_from(pairs), max_size=2)) if draw(chance(3)) else []
+    if any("query" in source for source in listed(rule.get("org", []))) and not draw(chance(5)):
+        found.append(draw(st.sampled_from([pairs[0], pairs[0], f"org_id={org}, {org}"])))
     return "&".join(found).replace(" ", "+").encode()
 
 
 @st.composite
 def org_fields(draw: st.DrawFn, rule: Policy, org: str) -> list[tuple[bytes, bytes]]:
     """Draw the header fields that name the org, if the rule reads it there: most often one."""
-    if not any("header" in source for source in listed(rule.get("org", []))):
-        return []
+    sources = listed(rule.get("org", []))
+    fields: list[tuple[bytes, bytes]] = []
+    if any("cookie" in source for source in sources) and not draw(chance(5)):
+        cookies = [
+            f"org={org}",
+            f'org="{org}"; sid=',
+            f"a=1; org={org}; org=globex",
+            f"ORG={org}",
+            "org=",
+            f"org={org},acme",
+        ]
+        fields.append((b"Cookie", draw(st.sampled_from([cookies[0], *cookies])).encode()))
+    if not any("header" in source for source in sources):
+        return fields
     names = draw(st.lists(st.sampled_from([b"X-Org-Id", b"x_org_id"]), min_size=1, max_size=2))
-    values = [org, draw(st.sampled_from([org, "globex", ""]))]
-    return [] if draw(chance(5)) else [(name, value.encode()) for name, value in zip(names, values, strict=False)]
+    values = [draw(st.sampled_from([org, org, f"{org} , {org}"])), draw(st.sampled_from([org, "globex", ""]))]
+    if draw(chance(5)):
+        return fields
+    return fields + [(name, value.encode()) for name, value in zip(names, values, strict=False)]
 
 
 # Twists: what changes how a request is judged, or looks as if it did.
@@ -118,7 +143,15 @@ def _preflight(draw: st.DrawFn, request: Request, _: str) -> Request:
 @st.composite
 def _dropped(draw: st.DrawFn, request: Request, _: str) -> Request:
     """Let a hop drop some field."""
-    named = [b"X-Org-Id", b"close, x_org_id", b"authorization", b"Cookie ,te", b"X-Api-Token", b"keep-alive"]
+    named = [
+        b"X-Org-Id",
+        b"close, x_org_id",
+        b"authorization",
+        b"Cookie ,te",
+        b"X-Api-Token",
+        b"keep-alive",
+        b"content_type",
+    ]
     return request._replace(headers=(*request.headers, (b"Connection", draw(st.sampled_from(named)))))
 
 
@@ -159,7 +192,7 @@ def _disguise(draw: st.DrawFn, request: Request, _: str) -> Request:
     """Write the path in another way."""
     path, mark, query = request.target.partition(b"?")
     for disguise in draw(st.lists(st.sampled_from(DISGUISES), min_size=1, max_size=2)):
-        path = draw(disguise(path))
+        path = draw(disguise(path, True))
     return request._replace(target=path + mark + query)
 
 
@@ -196,6 +229,7 @@ def hostile_requests(draw: st.DrawFn, policy: Policy) -> Request:
         "target": anything | anything.map(lambda raw: request.target + raw),
         "headers": st.lists(fields, max_size=5).map(lambda more: (*request.headers, *more)),
         "listen_port": st.integers(-1, 70_000),
+        "body": anything | st.just(UNREAD),
     }
     return request._replace(**{part: draw(parts[part]) for part in draw(some(sorted(parts)))})
 

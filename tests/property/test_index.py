@@ -78,6 +78,60 @@ def test_find_is_a_walk_over_all_templates(templates: list[str], segments: list[
     assert sorted(route.path.text for route in PathIndex(routes).find(segments)) == sorted(expected)
 
 
+# Letters of which some are one where case is ignored, though not as long in bytes, and a byte that is no text.
+letters = st.sampled_from(["k", "K", "\u212a", "é", "É", "\udcff"])
+any_case = st.lists(st.lists(letters, min_size=1, max_size=3).map("".join), max_size=2)
+
+
+@st.composite
+def templates_of_any_case(draw: st.DrawFn) -> PathTemplate:
+    segments: list[str] = []
+    for number in range(draw(st.integers(0, 2))):
+        fixed = st.text("kK\u212aÉ", max_size=1)
+        capture = draw(st.sampled_from(["", f"{{x{number}}}"]))
+        segments.append(draw(fixed) + capture + draw(fixed) or "k")
+    return PathTemplate.parse(
+        "/" + "/".join(segments + draw(st.sampled_from([[], ["**"]]))), ignore_case=draw(st.booleans())
+    )
+
+
+def captured_in(template: PathTemplate, segments: list[str]) -> dict[str, str] | None:
+    """Match by characters: Python's own lower case is right for these."""
+    wanted = [segment for segment in template.text.split("/") if segment]
+    if wanted[-1:] == ["**"]:
+        wanted.pop()
+        segments = segments[: len(wanted)]
+    if len(wanted) != len(segments):
+        return None
+    captured: dict[str, str] = {}
+    for piece, segment in zip(wanted, segments, strict=True):
+        before, brace, rest = piece.partition("{")
+        name, _, behind = rest.partition("}")
+        middle = segment[len(before) : len(segment) - len(behind)]
+        whole, expected = segment, before + middle + behind
+        if template.ignore_case:
+            whole, expected = whole.lower(), expected.lower()
+        if whole != expected or bool(middle) is not bool(brace):
+            return None
+        if brace:
+            captured[name] = middle
+    return captured
+
+
+@given(st.lists(templates_of_any_case(), max_size=8), any_case)
+def test_case_is_ignored_by_those_templates_alone_that_do(templates: list[PathTemplate], texts: list[str]) -> None:
+    """Alone and in the index, side by side; and what is captured is what was sent."""
+    segments = [text.encode(errors="surrogateescape") for text in texts]
+    expected = [template for template in templates if captured_in(template, texts) is not None]
+    assert [template for template in templates if template.matches(segments)] == expected
+    found = PathIndex(Route(RULE, HostTemplate.parse("*"), template) for template in templates).find(segments)
+    assert sorted(map(id, (route.path for route in found))) == sorted(map(id, expected))
+    for template in expected:
+        captured = {name.decode(): template.captured(name, segments) for name in template.names}
+        wanted = captured_in(template, texts) or {}
+        assert captured == {name: text.encode(errors="surrogateescape") for name, text in wanted.items()}
+
+
 @given(path_templates(), paths)
 def test_a_template_matches_as_the_index_finds(template: str, segments: list[bytes]) -> None:
     """A rule's `except` by path, which is matched without an index, means the same."""

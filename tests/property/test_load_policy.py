@@ -1,33 +1,45 @@
-"""Whatever bytes a policy file has, they are a ruleset or faults with a place."""
+"""Whatever bytes the files of a policy have, they are a ruleset that can judge, or faults with a place."""
 
 import re
+from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.guarding import NOW, bearer, request_of
 
-from orgfence.core.policy.faults import Fault, PolicyError
-from orgfence.core.policy.load import load_policy
+from orgfence.core.decision import Inspection, Reason
+from orgfence.core.guard import inspect
+from orgfence.core.known import Known
+from orgfence.core.policy.faults import PolicyError
+from orgfence.core.policy.load import Policy, PolicyText, load_policy
+from orgfence.core.policy.outside import Outside
+from orgfence.core.tokens.cache import TokenCache
 
 FULL = """\
 version: 1
 enforcement: annotate
 undetermined: block
 unmatched: observe
+disclose: reason
+annotate_request: false
+log_repeat: 2m
+body_limit: 64KiB
 orgs:
   acme: {id: 8b1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01, aliases: [acme-inc]}
   globex: {id: "42"}
 issuers:
   corp:
-    iss: https://login.example.com
+    iss: [https://login.example.com, "https://kc.example.com/realms/{realm}"]
     claims:
       member: [org_ids, {claim: orgs, split: " "}]
       active: {claim: iss, template: "https://{org}/x"}
       scopes: scope
     leeway: 10s
     ids: salesforce
-  old: {claims: {member: {opaque: "{org}!**"}, active: {jose: tnk}}}
+  old: {claims: {member: {opaque: "{org}!**"}, active: {jose: tnk}, scopes: /realm/*}}
 rules:
   - id: org-in-path
     match:
@@ -35,48 +47,126 @@ rules:
       paths: ["/api/v2/organizations/{org_id}/**", /x]
       methods: [GET, POST]
       listen: [8081]
+      ignore_case: true
+      encoded_slash: data
     except:
       - {paths: ["/api/v2/organizations/me/**"]}
-    org: [{path: org_id}, {header: X-Org}, {query: org}, {host: tenant}, {value: acme}]
+      - {claims: {role: [platform-admin], /realm/*: "7"}, paths: [/x]}
+    org:
+      - {path: org_id, split: ","}
+      - {header: X-Org, strip: true}
+      - {query: org}
+      - {host: tenant}
+      - {value: "${ORG:-acme}"}
+      - {cookie: org}
+      - {body: /organization/id}
+      - {form: org}
+    agree: true
     token:
       issuer: corp
       scopes: [organization:read]
-      from: [{header: Authorization, scheme: Bearer}, {query: access_token}, {cookie: sid}]
+      from:
+        - {header: Authorization, scheme: Bearer}
+        - {query: access_token}
+        - {cookie: sid}
+        - {form: access_token}
       coverage: member
       unauthenticated: annotate
     pass_without: [token, org, claim]
     undetermined: observe
     enforcement: block
+    examples:
+      - request: POST https://api.example.com/api/v2/organizations/acme/users
+        headers: {X-Org: [acme]}
+        body: {organization: {id: acme}}
+        token: {org_ids: [acme]}
+        verdict: allow
+        reason: org_granted
   - id: scopes
     match: {hosts: [api.example.com]}
     token: {scopes: [a]}
+    examples:
+      - {request: "GET https://api.example.com/", listen: 8080, verdict: mismatch}
 """
+#: What another team has written; it needs the orgs and issuers of the first.
+OTHER = """\
+version: 1
+enforcement: block
+undetermined: observe
+unmatched: block
+orgs:
+  initech: {id: {file: initech.txt}}
+rules:
+  - id: other/org
+    match: {hosts: ["${HOST}"], paths: ["/orgs/{org}", "/@{org}/**"], encoded_slash: separator}
+    org: [{path: org}, {value: initech}]
+    token: {issuer: old}
+"""
+#: What files hold is shown to nobody: it may be a secret.
+SECRET = "{hunter2"
+OUTSIDE = Outside(
+    {"HOST": "api.example.org", "EMPTY": "", "ODD": "{a\tb: [{", "WRONG": "/a/{x}/{x}%2F** ~9"},
+    lambda path, _: f"{SECRET}-{path:.20}",
+)
 
 
-def faults_of(data: bytes) -> tuple[Fault, ...]:
+def loaded(*texts: bytes) -> Policy | PolicyError:
+    """Load a policy of such files."""
     try:
-        load_policy(data, "policy.yaml")
+        return load_policy([PolicyText(f"{number}.yaml", text) for number, text in enumerate(texts)], OUTSIDE)
     except PolicyError as error:
-        assert error.faults, "an error that says nothing"  # noqa: PT017 (none is an answer too)
-        return error.faults
-    return ()
+        return error
 
 
-def check(data: bytes) -> None:
-    """Load, and hold the faults to having a place within the text and the author's words."""
-    lines = re.split(r"\r\n|\r|\n", data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"))
-    for fault in faults_of(data):
-        line, column = fault.place
-        assert 1 <= line <= len(lines)
-        assert 1 <= column <= len(lines[line - 1]) + 1
-        assert str(fault).startswith(f"policy.yaml:{line}:{column}: ")
-        assert fault.message.isprintable()
-        assert not re.search(r"Entry|Section|pydantic|validator|Input should", fault.message)
+def check(*texts: bytes) -> None:
+    """Load, and hold what comes of it to being of use: faults with a place, or a ruleset."""
+    policy = loaded(*texts)
+    if isinstance(policy, PolicyError):
+        assert policy.faults, "an error that says nothing"
+        lines = [_lines_of(text) for text in texts]
+        for fault in policy.faults:
+            source, line, column = fault.place
+            here = lines[int(source.name.removesuffix(".yaml"))]
+            assert 1 <= line <= len(here)
+            assert 1 <= column <= len(here[line - 1]) + 1
+            assert str(fault).startswith(f"{source.name}:{line}:{column}: {fault.message}")
+            assert fault.message.isprintable()
+            assert SECRET not in str(fault)
+            assert not re.search(r"Entry|Section|pydantic|validator|Input should", fault.message)
+    else:
+        _judge_with(policy)
+
+
+def _lines_of(text: bytes) -> list[str]:
+    return re.split(r"\r\n|\r|\n", text.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"))
+
+
+REQUESTS = [
+    request_of(b"/api/v2/organizations/acme/x?org=acme", bearer({"org_ids": ["acme"], "scope": "a"}), listen_port=8081),
+    request_of(
+        b"/orgs/ac%2fme",
+        bearer({"orgs": "acme", "role": [True, 7, "x"]}),
+        hosts=(b"t.example.com:8443", b"hunter2.example.org"),
+    ),
+]
+
+
+def _judge_with(policy: Policy) -> None:
+    """Judge requests, the policy's own examples among them: no rule may fail over one."""
+    examples = [example.sent(NOW) for rule in policy.rules for example in rule.examples]
+    requests = [request._replace(body=body) for request, body in examples]
+    requests += [request._replace(body=b'{"organization": {"id": "acme"}}') for request in REQUESTS]
+    for request in requests:
+        inspection = inspect(request, policy.ruleset, Known(TokenCache()), NOW)
+        assert isinstance(inspection, Inspection)
+        assert all(decision.reason is not Reason.INTERNAL_ERROR for decision in inspection.decisions)
 
 
 def test_the_full_policy_has_no_faults() -> None:
     """What the mutations below start from is right."""
-    assert len(load_policy(FULL.encode(), "policy.yaml").rules) == 2
+    policy = loaded(FULL.encode(), OTHER.encode())
+    assert isinstance(policy, Policy), str(policy)
+    assert [len(rule.examples) for rule in policy.rules] == [1, 1, 0]
 
 
 @given(st.binary())
@@ -93,15 +183,28 @@ def test_any_text_is_a_ruleset_or_faults(text: str) -> None:
     check(text.encode(errors="surrogatepass"))
 
 
+WORDS = sorted(set(re.findall(r"[a-z_]+", FULL + OTHER)))
 # What YAML and this policy mean something by, and words that are near to those.
 PIECES = st.one_of(
     st.sampled_from(
         [
             *"\n\t :,-?!&*|>%@`#\"'{}[]~=<\0\x85\u2028\ufeff😀",
             *("\n  ", "\n- ", ": ", "- ", "<<: ", "&a ", "*a", "!!str ", "---\n", "...\n", "[]", "{}", '""'),
-            *("no", "010", "1e3", "12:30", "null", "${X}", "{file: x}", "preset:x", "oauth/x", "**", "{org}", "/~"),
-            *("verify", "oauth", "hosts", "client", "examples", "other", "[key]"),
-            *sorted(set(re.findall(r"[a-z_]+", FULL))),
+            *("no", "010", "1e3", "12:30", "null", "{file: x}", "preset:x", "oauth/x", "**", "{org}", "/~"),
+            *(
+                "${X}",
+                "${HOST}",
+                "${EMPTY}",
+                "${ODD}",
+                "${X:-",
+                "${X:-y}",
+                "verify",
+                "oauth",
+                "client",
+                "other",
+                "[key]",
+            ),
+            *WORDS,
         ]
     ),
     st.text(max_size=3),
@@ -109,9 +212,8 @@ PIECES = st.one_of(
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> str:
+def mutated(draw: st.DrawFn, text: str = FULL) -> str:
     """Change a right policy in some places."""
-    text = FULL
     for _ in range(draw(st.integers(1, 6))):
         start = draw(st.integers(0, len(text)))
         end = draw(st.integers(start, min(start + draw(st.sampled_from([0, 1, 5, 60])), len(text))))
@@ -125,10 +227,138 @@ def test_a_policy_with_mistakes_is_a_ruleset_or_faults(text: str) -> None:
     check(text.encode(errors="surrogatepass"))
 
 
-KEYS = sorted(set(re.findall(r"[a-z_]+(?=:)", FULL)) | {"verify", "oauth", "strip", "file", "[key]", "zzz"})
+type Lines = list[str]
+
+
+@st.composite
+def _without_line(draw: st.DrawFn, lines: Lines) -> Lines:
+    place = draw(st.integers(0, len(lines) - 1))
+    return lines[:place] + lines[place + 1 :]
+
+
+@st.composite
+def _with_line(draw: st.DrawFn, lines: Lines) -> Lines:
+    """Put in another line of the language, or one that is there already, as deep as it was or as its new neighbour."""
+    line = draw(st.sampled_from([*_ALL_LINES, *lines]))
+    place = draw(st.integers(0, len(lines) - 1))
+    if draw(st.booleans()):
+        line = " " * _depth(lines[place]) + line.lstrip(" ")
+    return [*lines[:place], line, *lines[place:]]
+
+
+@st.composite
+def _swapped(draw: st.DrawFn, lines: Lines) -> Lines:
+    one, other = draw(st.integers(0, len(lines) - 1)), draw(st.integers(0, len(lines) - 1))
+    changed = list(lines)
+    changed[one], changed[other] = lines[other], lines[one]
+    return changed
+
+
+@st.composite
+def _indented(draw: st.DrawFn, lines: Lines) -> Lines:
+    """Move some lines to the right or to the left."""
+    place, by = draw(st.integers(0, len(lines) - 1)), draw(st.sampled_from([-4, -2, -1, 1, 2, 4]))
+    end = place + draw(st.integers(1, 5))
+    moved = [" " * max(0, _depth(line) + by) + line.lstrip(" ") for line in lines[place:end]]
+    return lines[:place] + moved + lines[end:]
+
+
+@st.composite
+def _trapped(draw: st.DrawFn, lines: Lines) -> Lines:
+    """Write something else in place of a value or a key."""
+    place = draw(st.integers(0, len(lines) - 1))
+    words = [(found.start(), found.end()) for found in re.finditer(r"[^\s{}\[\],:\"]+", lines[place])] or [(0, 0)]
+    start, end = draw(st.sampled_from(words))
+    changed = lines[place][:start] + draw(st.sampled_from(_TRAPS)) + lines[place][end:]
+    return [*lines[:place], changed, *lines[place + 1 :]]
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+_ALL_LINES = (FULL + OTHER).splitlines()
+_TRAPS = [
+    *("no", "~", "010", "0x1f", "1e3", "1_000", "12:30:45", "2026-01-01", "1.0", "-1", "true", "TRUE", "", "''", '" "'),
+    *("[]", "{}", "[[]]", "{a: b}", "- a", "? a", "!x", "&x", "*x", "|", ">-", "'", '"', "%", "@", "`", "# a", "<<"),
+    *(
+        "${X}",
+        "${EMPTY}",
+        "${ODD}",
+        "${WRONG}",
+        "a${WRONG}",
+        "${X:-}",
+        "${X:-no}",
+        "${",
+        "$X",
+        "{file: x}",
+        "{file: }",
+        "{file: [x]}",
+    ),
+    *("/a/{b", "{a}{b}", "/**/x", "*", "/~2", "/", "//", "{a}.{a}", "[::1]", "10.1", "x" * 1001, "\u0130", "\u200b"),
+    *("0B", "1GiB", "999999h", "99999999999", "GET /", "GET https://", "GET https://x:0/", "GET https://${HOST}/{x}"),
+    *WORDS,
+]
+_MUTATIONS: list[Callable[[Lines], st.SearchStrategy[Lines]]] = [
+    *[_without_line, _with_line, _swapped, _indented, _trapped, _trapped, _trapped]
+]
+
+
+@st.composite
+def rearranged(draw: st.DrawFn, text: str) -> bytes:
+    """Change a right policy as people do who edit it, and then perhaps a byte as disks do."""
+    lines = text.splitlines()
+    for mutation in draw(st.lists(st.sampled_from(_MUTATIONS), min_size=1, max_size=4)):
+        lines = draw(mutation(lines)) if lines else lines
+    changed = bytearray(draw(st.sampled_from(["\n", "\n", "\r\n"])).join(lines).encode())
+    for place in draw(st.lists(st.integers(0, max(0, len(changed) - 1)), max_size=2)) if changed else []:
+        changed[place] ^= draw(st.sampled_from([1, 2, 4, 8, 16, 32, 64, 128, 255]))
+    return bytes(changed)
+
+
+# What an editor's hand does to the whole language is much.
+@settings(max_examples=3 * settings().max_examples)
+@given(rearranged(FULL))
+def test_a_policy_with_edited_lines_is_a_ruleset_or_faults(text: bytes) -> None:
+    """Lines gone, doubled, swapped, moved or from elsewhere, values replaced by traps, bytes flipped."""
+    check(text)
+
+
+@given(rearranged(FULL) | st.just(FULL.encode()), rearranged(OTHER), st.booleans())
+def test_a_folder_with_edited_lines_is_a_ruleset_or_faults(text: bytes, other: bytes, is_first: bool) -> None:
+    """So it is with two files, each fault in its own, whichever is the first."""
+    check(*((other, text) if is_first else (text, other)))
+
+
+@given(st.lists(st.binary(max_size=40) | st.sampled_from([FULL.encode(), OTHER.encode(), b"version: 1"]), max_size=4))
+def test_any_files_are_a_ruleset_or_faults(texts: list[bytes]) -> None:
+    """Any files are, the same one twice as well, and none at all."""
+    check(*texts)
+
+
+KEYS = sorted(set(re.findall(r"[a-z_]+(?=:)", FULL)) | {"verify", "oauth", "file", "[key]", "zzz"})
 SCALARS = st.one_of(
     st.sampled_from(
-        ["", "acme", "corp", "no", "/x", "/orgs/{org}", "{tenant}.test", "GET", "block", "member", "{org}!**", "30s"]
+        [
+            "",
+            "acme",
+            "corp",
+            "no",
+            "${HOST}",
+            "${ODD}",
+            "1MiB",
+            "data",
+            "POST https://api.example.com/x",
+            "allow",
+            "/x",
+            "/orgs/{org}",
+            "{tenant}.test",
+            "GET",
+            "block",
+            "member",
+            "{org}!**",
+            "30s",
+        ]
     ),
     st.text(max_size=5),
     st.integers(-1, 70_000),
@@ -157,7 +387,7 @@ TREES = st.recursive(
         },
     )
 )
-def test_any_tree_under_known_keys_is_a_ruleset_or_faults(tree: dict[str, object]) -> None:
+def test_any_tree_under_known_keys_is_a_ruleset_or_faults(tree: dict[str, Any]) -> None:
     """Any kind of value may stand under any key."""
     check(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False).encode(errors="surrogatepass"))
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from orgfence.core.policy import readings
-from orgfence.core.policy.readings import has_other_readings, other_readings, plain_reading
+from orgfence.core.policy.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
 
 paths = st.lists(st.text("abcz09-_~", min_size=1, max_size=6), min_size=1, max_size=6).map(
     lambda segments: "/" + "/".join(segments)
@@ -106,6 +106,84 @@ def test_any_target_has_its_readings_or_too_many(target: bytes) -> None:
         assert len(set(others)) == len(others) < 64
     if others != ():
         assert has_other_readings(target)
+
+
+def all_readings(target: bytes, slash: EncodedSlash) -> set[Reading] | None:
+    others = other_readings(target, slash)
+    return None if others is None else {plain_reading(target, slash), *others}
+
+
+targets = st.one_of(hostile, hostile.map(lambda path: b"/" + path))
+
+
+@given(targets)
+def test_whoever_says_how_slashes_are_read_is_judged_by_no_reading_more(target: bytes) -> None:
+    """What is judged then is among what is judged where nobody has said, and is too much only where that is."""
+    both = all_readings(target, EncodedSlash.BOTH)
+    for slash in (EncodedSlash.DATA, EncodedSlash.SEPARATOR):
+        readings = all_readings(target, slash)
+        assert readings is not None or both is None
+        assert plain_reading(target, slash) not in (other_readings(target, slash) or ())
+        if readings is not None and both is not None:
+            assert readings <= both
+
+
+@given(targets)
+def test_no_reading_keeps_a_slash_that_is_a_separator(target: bytes) -> None:
+    """Under `separator` no segment has one in it, whatever it was written as."""
+    readings = all_readings(target, EncodedSlash.SEPARATOR)
+    assert not any(b"/" in segment for reading in readings or () for segment in reading.segments)
+
+
+# Without a backslash in any form, for that is a separator to some.
+slashes = st.lists(
+    st.sampled_from([*b"/ %2F %2f %252F %2 F f %c0%af % 2 %25 %u002f .. . %2e ; a".split(), b"\t", b"\xc0\xaf"])
+)
+
+
+@given(slashes.map(b"".join))
+def test_no_reading_splits_at_a_slash_that_is_data(path: bytes) -> None:
+    """Under `data` there are no more segments than raw slashes, however often a path is decoded."""
+    target = b"/" + path
+    readings = all_readings(target, EncodedSlash.DATA)
+    assert all(len(reading.segments) <= target.count(b"/") for reading in readings or ())
+
+
+@given(targets.filter(lambda target: re.search(rb"(?i)2|f|u|\xaf", target) is None))
+def test_without_encoded_slashes_it_is_all_the_same_how_they_are_read(target: bytes) -> None:
+    """Whether as data, as separators or as both."""
+    assert len({plain_reading(target, slash) for slash in EncodedSlash}) == 1
+    assert len({other_readings(target, slash) for slash in EncodedSlash}) == 1
+
+
+# These write a separator as what is no separator to a server that keeps encoded slashes.
+OF_SLASHES = {
+    name for name in DISGUISES if name in {"encoded as a whole", "overlong", "of old", "an authority, encoded"}
+}
+OF_SLASHES |= {name for name in DISGUISES if name.startswith("slashes encoded")}
+DATA_DISGUISES = sorted(DISGUISES.keys() - OF_SLASHES - LAST)
+SEPARATOR_DISGUISES = sorted(DISGUISES.keys() - LAST)
+projects = st.lists(st.text("abz/09", min_size=1, max_size=6), min_size=1, max_size=4)
+
+
+@given(projects, st.lists(st.sampled_from(DATA_DISGUISES), max_size=3))
+def test_disguises_are_seen_through_where_slashes_are_data(segments: list[str], names: list[str]) -> None:
+    """By whom keeps them, and nobody needs to have said that it does."""
+    path = "/" + "/".join(quote_from_bytes(segment.encode(), safe="") for segment in segments)
+    target = reduce(lambda disguised, name: DISGUISES[name](disguised), names, path).encode()
+    for slash in (EncodedSlash.DATA, EncodedSlash.BOTH):
+        readings = all_readings(target, slash)
+        if readings is not None:
+            assert tuple(segment.encode() for segment in segments) in {reading.segments for reading in readings}
+
+
+@given(paths, st.lists(st.sampled_from(SEPARATOR_DISGUISES), max_size=3))
+def test_disguises_are_seen_through_where_slashes_are_separators(path: str, names: list[str]) -> None:
+    """Whichever of the path's slashes are encoded, and how often."""
+    target = reduce(lambda disguised, name: DISGUISES[name](disguised), names, path).encode()
+    readings = all_readings(target, EncodedSlash.SEPARATOR)
+    if readings is not None:
+        assert plain_reading(path.encode()).segments in {reading.segments for reading in readings}
 
 
 @given(st.one_of(st.binary(max_size=40), hostile).map(lambda path: b"/" + path))

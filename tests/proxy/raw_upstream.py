@@ -15,7 +15,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nX-Odd-CASE: value\r\nX-odd-case: \xff\r\nContent-L
 
 
 class RawUpstream:
-    """Takes one request after the other on each connection, plain and by TLS; bodies by `Content-Length` only."""
+    """Takes one request after the other on each connection, plain and by TLS; it keeps chunks as they came."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
@@ -88,6 +88,10 @@ class _Handler(socketserver.BaseRequestHandler):
             length = sum(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             while len(unread) < length:
                 unread += connection.recv(65536)
+            if b"transfer-encoding: chunked" in head.lower():
+                while b"0\r\n\r\n" not in unread:
+                    unread += connection.recv(65536)
+                length = unread.index(b"0\r\n\r\n") + 5
             self.server.upstream.received.append(head + b"\r\n\r\n" + unread[:length])
             unread = unread[length:]
             connection.sendall(ANSWER)

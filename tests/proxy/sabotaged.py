@@ -1,7 +1,7 @@
 """`orgfence` with a fault in one of its functions, chosen while it runs.
 
 Arguments: a file, then orgfence's own. The file holds the name of a stage and of an exception, or nothing; each call of
-that stage raises it. The stages `before` and `before_tls` are an addon that stands in front of ours.
+that stage raises it. The stages `before`, `before_body` and `before_tls` are an addon that stands in front of ours.
 """
 
 # mypy: allow-untyped-calls
@@ -33,7 +33,7 @@ STAGES = {
     "read_token": "orgfence.core.tokens.reader.TokenReader.read",
     "weigh": "orgfence.core.decision.Inspection.of",
     "enforce": "orgfence.proxy.addon.Orgfence._enforce",
-    "explain": "orgfence.proxy.addon.explain",
+    "explain": "orgfence.proxy.shown.explain",
     "header_value": "orgfence.proxy.annotation.header_value",
     "answer": "orgfence.proxy.addon.answer",
     "strip": "orgfence.proxy.annotation.strip",
@@ -45,6 +45,14 @@ STAGES = {
     "log": "orgfence.observe.inspection_log.InspectionLog.write",
     "inspected": "orgfence.proxy.reporter.Reporter.inspected",
     "answer_early": "orgfence.proxy.addon.Orgfence.answer_early",
+    "body_by_head": "orgfence.proxy.addon.body_by_head",
+    "request": "orgfence.proxy.addon.Orgfence.request",
+    "body_of": "orgfence.proxy.addon.body_of",
+    "read_body": "orgfence.core.body.RequestBody.json_values",
+    "answer_held": "orgfence.proxy.addon.Orgfence.answer_held",
+    "answer_unread": "orgfence.proxy.addon.Orgfence.answer_unread",
+    "strip_named": "orgfence.proxy.annotation.strip_named",
+    "without_orgs": "orgfence.proxy.shown.without_orgs",
     "responseheaders": "orgfence.proxy.addon.Orgfence.responseheaders",
     "count_outcome": "orgfence.observe.metrics.Metrics.count_outcome",
     "mark_outcome": "orgfence.proxy.reporter.mark_outcome",
@@ -115,6 +123,9 @@ class Troublemaker:
 
     def requestheaders(self, _flow: object) -> None:
         self._sabotage.strike("before")
+
+    def request(self, _flow: object) -> None:
+        self._sabotage.strike("before_body")
 
     def tls_clienthello(self, _hello: object) -> None:
         self._sabotage.strike("before_tls")

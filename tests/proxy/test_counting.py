@@ -122,8 +122,9 @@ EXPECTED = dict(
         counted("unguarded_connections", "why=non_http", 0),
         *(
             counted("internal_errors", f"where={where}", 0)
-            for where in ("tls", "inspect", "enforce", "response", "report")
+            for where in ("tls", "inspect", "enforce", "response", "report", "reload")
         ),
+        *(counted("policy_reloads", f"result={result}", 0) for result in ("success", "failure")),
         ("orgfence_tls_failed_clients_total", 0),
     ]
 )

@@ -24,11 +24,13 @@ from tests.proxy.harness import (
 )
 from tests.proxy.toy_proxy import BLOCK_BODY
 
-from orgfence.proxy.early_answer import DiscardBounds, install
+from orgfence.proxy.discard import DiscardBounds
+from orgfence.proxy.early_answer import install
 
 TOY_PROXY = Path(__file__).with_name("toy_proxy.py")
 MIB = 1024 * 1024
 BLOCK = b"X-Toy: block\r\n"
+HOLD = b"X-Toy: hold\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
@@ -264,7 +266,7 @@ def test_refuses_a_mitmproxy_that_makes_streams_in_another_way(monkeypatch: pyte
     """Where the replacement would have no effect, nothing starts."""
     monkeypatch.setattr(HttpLayer, "make_stream", lambda *_: None)
     with pytest.raises(RuntimeError, match="another way"):
-        install(SimpleNamespace(answer_early=lambda _: None), DiscardBounds())
+        install(SimpleNamespace(), DiscardBounds())
 
 
 def test_views_and_loggers_see_a_block_as_they_expect_it(proxy: ProxyProcess, upstream: Upstream) -> None:
@@ -304,6 +306,106 @@ def test_a_flow_that_a_view_keeps_is_over(running_upstream: Upstream) -> None:
         over = {"live": False, "error": None, "content": None, "times": True}
         expected = [{**over, "content": ""}, over, over, over]
         wait_until(lambda: ask(proxy, running_upstream, b"/toy/kept") == expected)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["sized", "chunked"])
+def test_what_is_held_waits_for_its_body(proxy: ProxyProcess, upstream: Upstream, chunked: bool) -> None:
+    """It goes on or is answered when the body is there, streamed by nobody; and the connection stays good."""
+    with RawClient(address(proxy)) as client:
+        for path, body, status in (
+            (b"/held/passes", b"pass", 200),
+            (b"/held/blocked", b"block", 403),
+            (b"/held/again", b"pass", 200),
+        ):
+            upstream.requests.clear()
+            framing = CHUNKED if chunked else b"Content-Length: %d\r\n" % len(body)
+            client.send(head(upstream, b"POST", path, HOLD + framing))
+            client.send(one_chunk_of(body[:2]) if chunked else body[:2])
+            assert not upstream.requests
+            client.send(one_chunk_of(body[2:]) + b"0\r\n\r\n" if chunked else body[2:])
+            assert client.read_answer().status == status
+            assert len(upstream.requests) == (status == 200)
+            called = ask_by(client, upstream, b"/toy/calls" + path)
+            hooks = ["requestheaders", "request", "answer_held", "responseheaders", "response"]
+            assert called[-5:] == hooks
+
+
+def test_what_is_held_is_held_up_to_its_limit(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """Past it the request is answered in the midst of its body, or goes on with all of it."""
+    with RawClient(address(proxy)) as client:
+        client.send(head(upstream, b"POST", b"/over/blocked", HOLD + CHUNKED) + one_chunk(10))
+        client.send(one_chunk(1))
+        assert client.read_answer().status == 403
+        client.send(one_chunk(5) + b"0\r\n\r\n")
+        assert not upstream.requests
+
+        passing = b"X-Toy: hold-pass\r\n"
+        client.send(head(upstream, b"POST", b"/echo/passes", passing + CHUNKED))
+        for piece in (b"01234567", b"89", b"and", b" the rest"):
+            client.send(one_chunk_of(piece))
+        wait_until(lambda: sum(request.body_bytes for request in upstream.requests) >= 13)
+        assert not upstream.requests[0].complete
+        client.send(b"0\r\n\r\n")
+        client.take_until(b"0\r\n\r\n")
+        assert upstream.requests[0].body_bytes == 22
+        assert ask_by(client, upstream, b"/toy/calls/over/blocked") == [
+            "requestheaders",
+            "answer_unread",
+            "responseheaders",
+            "response",
+        ]
+
+
+@pytest.mark.parametrize("size", [4, 40], ids=["within the limit", "over it"])
+def test_a_gate_that_raises_about_a_body_refuses(proxy: ProxyProcess, upstream: Upstream, size: int) -> None:
+    """As it does about headers."""
+    with RawClient(address(proxy)) as client:
+        wish = b"X-Toy: hold-raise\r\nX-Secret: hunter3\r\n"
+        client.send(head(upstream, b"POST", b"/x", wish + CHUNKED) + one_chunk(size) + b"0\r\n\r\n")
+        answer = client.read_answer()
+        assert (answer.status, answer.body) == (502, b"")
+    assert not upstream.requests
+    assert "hunter3" not in proxy.output
+
+
+def test_what_was_held_goes_nowhere_unless_the_gate_is_asked_again(running_upstream: Upstream) -> None:
+    """Should a later mitmproxy no longer call us when the body is there, all that was held is refused."""
+    running_upstream.requests.clear()
+    with toy_proxy(running_upstream, deaf_to_bodies=True) as deaf:
+        with RawClient(address(deaf)) as client:
+            client.send(head(running_upstream, b"POST", b"/x", HOLD + b"Content-Length: 4\r\n") + b"pass")
+            assert client.read_answer().status == 502
+        assert not running_upstream.requests
+        with RawClient(address(deaf)) as client:
+            client.send(head(running_upstream, b"GET", b"/x"))
+            assert client.read_answer().status == 200
+
+
+def test_held_requests_leave_nothing_behind(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """Neither those that were judged, nor those whose clients went away while they waited; and nobody logs it."""
+    logged = complaints(proxy)
+    with RawClient(address(proxy)) as client:
+        for number in range(1_000):
+            body = b"block" if number % 2 else b"pass!"
+            client.send(head(upstream, b"POST", b"/held", HOLD + b"Content-Length: 5\r\n") + body)
+            assert client.read_answer().status == (403 if number % 2 else 200)
+            client.send(head(upstream, b"POST", b"/held", HOLD + CHUNKED) + one_chunk(11) + b"0\r\n\r\n")
+            assert client.read_answer().status == 403
+        left = ask_by(client, upstream, b"/toy/objects")
+        assert (left["streams"], left["flows"], left["live"]) == (1, 1, 1)
+    for framing in (b"Content-Length: 10\r\n", CHUNKED):
+        for sent in (b"", b"5\r\nbo", one_chunk(10)[:-2]):
+            with RawClient(address(proxy)) as client:
+                client.send(head(upstream, b"POST", b"/held", HOLD + framing) + sent)
+    with http2_client(proxy, upstream) as http2:
+        held = pseudo(upstream, b"POST", b"/held", (b"x-toy", b"hold"))
+        cancelled = http2.request(held, end=False)
+        http2.send_data(cancelled, b"part")
+        http2.reset(cancelled)
+        http2.send_data(http2.request(held, end=False), b"part")
+        assert http2.wait(http2.request(pseudo(upstream, b"GET", b"/beside"))).status == 200
+    wait_until(lambda: ask(proxy, upstream, b"/toy/objects") == {"streams": 1, "flows": 1, "live": 1, "timers": 0})
+    assert complaints(proxy) == logged
 
 
 def test_leaves_trailers_out_where_they_cannot_be_sent(proxy: ProxyProcess, upstream: Upstream) -> None:
@@ -392,7 +494,11 @@ def head(upstream: Upstream, method: bytes, path: bytes, more: bytes = b"") -> b
 
 
 def one_chunk(size: int) -> bytes:
-    return b"%x\r\n%s\r\n" % (size, bytes(size))
+    return one_chunk_of(bytes(size))
+
+
+def one_chunk_of(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def pseudo(upstream: Upstream, method: bytes, path: bytes, *more: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:

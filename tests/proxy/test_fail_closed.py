@@ -7,12 +7,29 @@ from pathlib import Path
 
 import pytest
 from tests.proxy import sabotaged
-from tests.proxy.guarding import FORWARD_H1, FORWARD_H2, POLICY, REVERSE_PLAIN, GuardingProxy, Way, authorized
+from tests.proxy.guarding import (
+    FORWARD_H1,
+    FORWARD_H2,
+    MIB,
+    POLICY,
+    REVERSE_PLAIN,
+    GuardingProxy,
+    Way,
+    authorized,
+)
 from tests.proxy.harness import Answer, Upstream
 from tests.proxy.structured_field import parse_item
 
+#: The policy that most tests share, with rules that read more than the head and pass less of it on.
+MORE_RULES = f"""{POLICY.rstrip()}
+  - id: held
+    match: {{hosts: [localhost], paths: ["/*/held/**"]}}
+    org: [{{body: /org}}, {{header: X-Org-Id, strip: true}}]
+    enforcement: block
+"""
 #: What the request is about: a token for the right org, for the right org that upstream itself refuses, for another.
 RIGHT, REFUSED, WRONG = b"/status/block/acme/200", b"/status/block/acme/403", b"/status/block/globex/200"
+HELD, RIGHT_BODY, WRONG_BODY = b"/echo/held/x", b'{"org": "acme"}', b'{"org": "globex"}'
 CLIENT_SENT = (b"orgfence", b"allow")
 
 
@@ -36,6 +53,11 @@ class Saboteur:
         """Send a request with a token for `acme` and an `Orgfence` of the client's own."""
         return self.proxy.call(way, path, authorized("acme"), CLIENT_SENT)
 
+    def post(self, way: Way, body: bytes) -> Answer:
+        """Send a body to the rule that reads it."""
+        fields = authorized("acme"), CLIENT_SENT, (b"content-type", b"application/json"), (b"x-org-id", b"acme")
+        return self.proxy.call(way, HELD, *fields, method=b"POST", body=body)
+
 
 @contextmanager
 def sabotaged_proxy(folder: Path, upstream: Upstream, policy: str, *arguments: str) -> Iterator[Saboteur]:
@@ -57,14 +79,14 @@ def _launcher(file: Path) -> Callable[[Path], Sequence[str]]:
 @pytest.fixture(scope="module")
 def blocking(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Saboteur]:
     """A proxy whose policy blocks, also what cannot be judged."""
-    with sabotaged_proxy(tmp_path_factory.mktemp("blocking"), shared_upstream, POLICY) as saboteur:
+    with sabotaged_proxy(tmp_path_factory.mktemp("blocking"), shared_upstream, MORE_RULES) as saboteur:
         yield saboteur
 
 
 @pytest.fixture(scope="module")
 def lenient(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Saboteur]:
     """A proxy whose policy blocks, and lets through what cannot be judged."""
-    policy = POLICY.replace("version: 1", "version: 1\nundetermined: observe")
+    policy = MORE_RULES.replace("version: 1", "version: 1\nundetermined: observe")
     with sabotaged_proxy(tmp_path_factory.mktemp("lenient"), shared_upstream, policy) as saboteur:
         yield saboteur
 
@@ -72,7 +94,7 @@ def lenient(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream)
 @pytest.fixture(scope="module")
 def observing(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Saboteur]:
     """The proxy with the break-glass pulled."""
-    with sabotaged_proxy(tmp_path_factory.mktemp("observing"), shared_upstream, POLICY, "--observe") as saboteur:
+    with sabotaged_proxy(tmp_path_factory.mktemp("observing"), shared_upstream, MORE_RULES, "--observe") as saboteur:
         yield saboteur
 
 
@@ -94,6 +116,12 @@ ANSWERING = ["explain", "header_value", "answer"]
 # Where telling of it fails, which changes nothing: `where` of those is counted by what a request meets of it.
 REPORTING = ["count_inspection", "mark", "record", "log"]
 RESPONDING = ["annotate", "count_outcome", "mark_outcome", "outcome_record", "outcome_value", "answered"]
+# What only a request meets that waits for its body, or that some header is taken out of: both fail as judging does,
+# or as carrying it out.
+JUDGING_BODIES = ["body_by_head", "body_of", "read_body"]
+ENFORCING_BODIES = ["request", "answer_held", "strip_named"]
+UNREAD = ["answer_unread"]
+DISCREET = ["without_orgs"]
 # A hook as a whole: mitmproxy calls it, so there is nobody left to count the fault.
 HOOKS = ["is_guarded", "inspected", "answer_early", "responseheaders"]
 
@@ -103,6 +131,7 @@ WAYS = [FORWARD_H1, FORWARD_H2, REVERSE_PLAIN]
 def test_every_stage_is_in_one_of_the_lists() -> None:
     """So that no stage is forgotten."""
     listed = [*JUDGING, *ENFORCING, *ANSWERING, *REPORTING, *RESPONDING, *HOOKS]
+    listed += [*JUDGING_BODIES, *ENFORCING_BODIES, *UNREAD, *DISCREET]
     assert sorted(listed) == sorted(sabotaged.STAGES)
 
 
@@ -257,3 +286,98 @@ def test_a_large_blocked_upload_does_not_hang_on_a_fault(blocking: Saboteur, ups
             client.send(blocking.proxy.head(FORWARD_H1, b"PUT", WRONG, authorized("acme"), length))
             assert client.read_answer().status == 502
     assert not upstream.requests
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize(
+    # Whether to stream it is not asked of what has come whole.
+    "stage",
+    [*JUDGING, *(stage for stage in ENFORCING if stage != "is_streamed"), *JUDGING_BODIES, *ENFORCING_BODIES],
+)
+def test_what_waited_for_its_body_never_passes_unjudged(
+    blocking: Saboteur, upstream: Upstream, way: Way, stage: str
+) -> None:
+    """Whatever fails before the body is there, or when it is: no byte goes upstream, and the client has its answer."""
+    for body in (WRONG_BODY, RIGHT_BODY):
+        with blocking.proxy.counting() as counted, blocking.striking(stage):
+            answer = blocking.post(way, body)
+        assert answer.status == 502
+        assert not upstream.requests
+        if stage != "answer_held":
+            where = "inspect" if stage in JUDGING + JUDGING_BODIES else "enforce"
+            assert counted[f'orgfence_internal_errors_total{{where="{where}"}}'] >= 1
+    assert blocking.post(way, RIGHT_BODY).body == RIGHT_BODY, "the fault leaves nothing behind"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", [*REPORTING, *RESPONDING, *ANSWERING, "inspected", "responseheaders"])
+def test_what_fails_beside_it_changes_nothing_for_what_waited(
+    blocking: Saboteur, upstream: Upstream, way: Way, stage: str
+) -> None:
+    """A right body arrives, and a wrong one does not, while nobody can be told of either."""
+    with blocking.striking(stage):
+        assert blocking.post(way, RIGHT_BODY).status == 200
+        assert blocking.post(way, WRONG_BODY).status in (403, 502)
+    assert [request.body_bytes for request in upstream.requests] == [len(RIGHT_BODY)]
+    assert upstream.requests[0].values(b"orgfence") == []
+    assert upstream.requests[0].values(b"x-org-id") == []
+
+
+@pytest.mark.parametrize("exception", sabotaged.EXCEPTIONS)
+@pytest.mark.parametrize("stage", ["request", "body_of", "answer_held", "answer_unread"])
+def test_no_exception_is_special_to_what_waits(
+    blocking: Saboteur, upstream: Upstream, stage: str, exception: str
+) -> None:
+    """As above, with bodies: whatever is raised, within the limit or over it."""
+    with blocking.striking(stage, exception), blocking.proxy.raw(FORWARD_H1) as client:
+        chunked = (b"transfer-encoding", b"chunked")
+        client.send(blocking.proxy.head(FORWARD_H1, b"POST", HELD, authorized("acme"), chunked))
+        padding = b" " * (MIB + 1 if stage == "answer_unread" else 9)
+        body = RIGHT_BODY + padding
+        client.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        assert client.read_answer().status == 502
+    assert not upstream.requests
+
+
+@pytest.mark.parametrize("exception", ["RuntimeError", "AddonHalt", "OptionsError"])
+def test_another_addon_is_no_way_past_for_what_waits(blocking: Saboteur, upstream: Upstream, exception: str) -> None:
+    """An addon that keeps mitmproxy from asking ours once the body is there has it refused."""
+    for way in WAYS:
+        with blocking.striking("before_body", exception):
+            assert blocking.post(way, WRONG_BODY).status in (403, 502)
+            assert not upstream.requests
+            status = blocking.post(way, RIGHT_BODY).status
+        assert status == (200 if exception == "RuntimeError" else 502)
+        assert len(upstream.requests) == (status == 200)
+        upstream.requests.clear()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", [*JUDGING, *JUDGING_BODIES, "request", "strip_named", "answer_unread"])
+@pytest.mark.parametrize("kind", ["lenient", "observing"])
+def test_what_waited_passes_where_the_operator_says_so(
+    request: pytest.FixtureRequest, upstream: Upstream, way: Way, stage: str, kind: str
+) -> None:
+    """As a request without a body does: whole, counted, and without what a client says as if it were us."""
+    saboteur: Saboteur = request.getfixturevalue(kind)
+    with saboteur.proxy.counting() as counted, saboteur.striking(stage):
+        answer = saboteur.post(way, RIGHT_BODY)
+    assert (answer.status, answer.body) == (200, RIGHT_BODY)
+    assert [(each.body_bytes, each.complete) for each in upstream.requests] == [(len(RIGHT_BODY), True)]
+    assert upstream.requests[0].values(b"orgfence") == []
+    if stage != "answer_unread":
+        where = "inspect" if stage in JUDGING + JUDGING_BODIES else "enforce"
+        assert counted[f'orgfence_internal_errors_total{{where="{where}"}}'] == 1
+
+
+def test_what_cannot_be_told_discreetly_is_not_told(tmp_path: Path, shared_upstream: Upstream) -> None:
+    """Where the orgs cannot be left out the answer is the barest, without them."""
+    shared_upstream.requests.clear()
+    policy = POLICY.replace("version: 1", "version: 1\ndisclose: reason")
+    with sabotaged_proxy(tmp_path, shared_upstream, policy) as saboteur:
+        with saboteur.striking("without_orgs"):
+            answer = saboteur.call(FORWARD_H1, WRONG)
+            annotated = saboteur.call(FORWARD_H1, b"/api/annotate/globex/x")
+        assert answer.status == 502
+        assert b"globex" not in answer.body
+        assert b"globex" not in b"".join(annotated.values(b"orgfence"))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,9 @@ class Mitmdump(NamedTuple):
     admin: Address
     upstream: Upstream
 
-    def call(self, path: bytes, *fields: tuple[bytes, bytes], tls: bool) -> Answer:
+    def call(
+        self, path: bytes, *fields: tuple[bytes, bytes], tls: bool, method: bytes = b"GET", body: bytes = b""
+    ) -> Answer:
         """Send one request, plain or through a tunnel."""
         lines = b"".join(b"\r\n%s: %s" % field for field in (authorized("acme"), *fields))
         with RawClient(self.address) as client:
@@ -36,7 +39,7 @@ class Mitmdump(NamedTuple):
                 context = client_context(self.process.confdir / "mitmproxy-ca-cert.pem")
                 client.start_tls(context, "localhost")
                 base = b""
-            client.send(b"GET %s%s HTTP/1.1\r\nHost: localhost%s\r\n\r\n" % (base, path, lines))
+            client.send(b"%s %s%s HTTP/1.1\r\nHost: localhost%s\r\n\r\n%s" % (method, base, path, lines, body))
             return client.read_answer()
 
     def metrics(self) -> Counter[str]:
@@ -60,20 +63,22 @@ def mitmdump(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream
 ) -> Iterator[Mitmdump]:
     """By the policy that most tests share, also with `orgfence_observe`."""
-    policy = tmp_path_factory.mktemp("script") / "policy.yaml"
-    policy.write_text(POLICY)
-    arguments = [
-        "--set",
-        f"orgfence_policy={policy}",
-        "--set",
-        f"orgfence_observe={request.param == 'observing'}".lower(),
-    ]
-    arguments += ["--set", f"ssl_verify_upstream_trusted_ca={shared_upstream.ca_file}"]
-    with ProxyProcess(arguments, command=command, ready=re.compile(r"proxy listening at (\S+)\.$").search) as process:
-        admin = process.wait_for_line(re.compile(r"metrics at http://([^/]+)/metrics, 5 rules").search)
-        yield Mitmdump(
-            process, address_of(process.ready_value[1]), address_of(str(admin and admin[1])), shared_upstream
-        )
+    observe = f"orgfence_observe={request.param == 'observing'}".lower()
+    with running(tmp_path_factory.mktemp("script"), shared_upstream, POLICY, "--set", observe) as mitmdump:
+        yield mitmdump
+
+
+@contextmanager
+def running(folder: Path, upstream: Upstream, policy: str, *arguments: str) -> Iterator[Mitmdump]:
+    """Run it by a policy."""
+    file = folder / "policy.yaml"
+    file.write_text(policy)
+    rules = policy.count("- id:")
+    options = [f"orgfence_policy={file}", f"ssl_verify_upstream_trusted_ca={upstream.ca_file}"]
+    given = [*(word for option in options for word in ("--set", option)), *arguments]
+    with ProxyProcess(given, command=command, ready=re.compile(r"proxy listening at (\S+)\.$").search) as process:
+        admin = process.wait_for_line(re.compile(rf"metrics at http://([^/]+)/metrics, {rules} rules").search)
+        yield Mitmdump(process, address_of(process.ready_value[1]), address_of(str(admin and admin[1])), upstream)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
@@ -101,6 +106,49 @@ def test_enforces_as_orgfence_run_does(mitmdump: Mitmdump, upstream: Upstream, t
         assert told == ([said] if said and not observing else [])
     marks = [len(request.values(b"orgfence")) for request in upstream.requests]
     assert marks == ([0, 0, 0, 0] if observing else [0, 1, 0, 0])
+
+
+BODIES = f"""{POLICY.replace("version: 1", "version: 1\nbody_limit: 1KiB").rstrip()}
+  - id: held
+    match: {{hosts: [localhost], paths: ["/*/held/**"]}}
+    org: [{{body: /org}}, {{header: X-Org-Id, strip: true}}]
+    enforcement: block
+  - id: told
+    match: {{hosts: [localhost], paths: ["/*/told/**"]}}
+    org: {{body: /org}}
+    enforcement: annotate
+"""
+
+
+def test_reads_bodies_as_orgfence_run_does(tmp_path: Path, shared_upstream: Upstream) -> None:
+    """With a length and without, within the limit and over it; only that over the limit it answers later."""
+    right, wrong, long = b'{"org": "acme"}', b'{"org": "globex"}', b'{"org": "acme"}'.ljust(1025)
+    with running(tmp_path, shared_upstream, BODIES) as mitmdump:
+        for tls in (False, True):
+            for chunked in (False, True):
+                for kind, body, reason in (
+                    (b"held", right, None),
+                    (b"held", wrong, "org_not_granted"),
+                    (b"held", long, "body_unread"),
+                    (b"told", right, None),
+                    (b"told", wrong, "org_not_granted"),
+                    (b"told", long, "body_unread"),
+                ):
+                    shared_upstream.requests.clear()
+                    sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+                    length = (b"content-length", b"%d" % len(body))
+                    framing = (b"transfer-encoding", b"chunked") if chunked else length
+                    fields = framing, (b"x-org-id", b"acme"), (b"content-type", b"application/json")
+                    answer = mitmdump.call(b"/echo/%s/x" % kind, *fields, tls=tls, method=b"POST", body=sent)
+                    if kind == b"held" and reason:
+                        assert problem(answer)["reason"] == reason
+                        assert not shared_upstream.requests
+                        continue
+                    assert answer.body == body
+                    (received,) = shared_upstream.requests
+                    told = [parse_item(value).parameters["reason"] for value in received.values(b"orgfence")]
+                    assert told == ([reason] if reason else [])
+                    assert len(received.values(b"x-org-id")) == (kind == b"told")
 
 
 def test_counts_logs_and_answers_for_its_health(mitmdump: Mitmdump) -> None:

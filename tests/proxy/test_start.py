@@ -74,7 +74,13 @@ REFUSED = {
 
 STARTS = {
     "no such policy": Start(["--policy", "{folder}/nowhere.yaml"], ["nowhere.yaml", "no such file", "Write a policy"]),
-    "a folder": Start(["--policy", "{folder}"], ["{folder}", "folder", "Name one file"]),
+    "a folder without a policy": Start(
+        ["--policy", "{folder}/broken"], ["broken", "no policy in this folder", "*.yaml"]
+    ),
+    "a folder in a folder": Start(
+        ["--policy", "{folder}/teams"], ["{folder}/teams/b.yaml", "is a folder", "Rename it"]
+    ),
+    "a link to nothing in a folder": Start(["--policy", "{folder}/links"], ["{folder}/links/b.yml", "no such file"]),
     "a policy below a file": Start(["--policy", "{folder}/rule.yaml/x"], ["rule.yaml/x", "cannot be read"]),
     "no address": Start(["--listen", "8080"], ["--listen", "`8080`", "127.0.0.1:8080"]),
     "no port": Start(["--listen", "127.0.0.1:http"], ["--listen", "HOST:PORT"]),
@@ -132,7 +138,6 @@ FAULTS: Mapping[str, tuple[str, str, str]] = {
     "unknown key": (RULE.replace("enforcement: block", "enforcment: block"), "9:5", "Did you mean `enforcement`?"),
     "unknown enforcement": (RULE.replace("enforcement: block", "enforcement: blok"), "9:18", "`blok`"),
     "impossible rule": (RULE.replace("org: {path: org}", "org: {path: orgs}"), "8:17", "`{orgs}`"),
-    "not supported yet": (RULE.replace("enforcement: block", "agree: true"), "9:5", "not supported yet"),
     "no YAML": (RULE.replace("hosts: [localhost]", "hosts: [localhost"), "7:", ""),
     "empty": ("", "1:1", "version: 1"),
     "no UTF-8": ("\udcff", "1:1", "UTF-8"),
@@ -156,6 +161,10 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     (folder / "rule.yaml").write_text(RULE)
     (folder / "broken").mkdir()
     (folder / "broken" / "mitmproxy-ca.pem").write_text("no key")
+    (folder / "teams" / "b.yaml").mkdir(parents=True)
+    (folder / "links").mkdir()
+    (folder / "links" / "a.yaml").write_text(RULE)
+    (folder / "links" / "b.yml").symlink_to("nowhere")
     # Beforehand, because several starts share it: mitmproxy writes a new one bit by bit.
     CertStore.from_store(folder / "confdir", CONF_BASENAME, 2048)
     arguments = {name: start.arguments for name, start in STARTS.items()}
@@ -221,6 +230,24 @@ def test_a_faulty_policy_is_shown_with_its_place(starts: dict[str, Ended], name:
 def test_every_refused_option_is_tried() -> None:
     """The table above has all of them."""
     assert set(REFUSED) == REFUSABLE
+
+
+def test_all_faults_of_a_folder_are_shown(shared_upstream: Upstream, tmp_path: Path) -> None:
+    """Each with its own file, as a person would open it from where they are."""
+    (tmp_path / "teams").mkdir()
+    for name in ("a.yaml", "b.yml"):
+        (tmp_path / "teams" / name).write_text("version: 2\n")
+    process = subprocess.run(
+        [*ORGFENCE, "run", "--policy", "teams"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    assert (process.returncode, process.stdout) == (2, "")
+    shown = [line for line in process.stderr.splitlines() if line.startswith("teams/")]
+    assert [line.partition(": ")[0] for line in shown] == ["teams/a.yaml:1:10", "teams/b.yml:1:10"]
 
 
 @pytest.mark.parametrize(
@@ -312,11 +339,15 @@ def test_says_where_everything_is(proxy: GuardingProxy) -> None:
     assert ready.json()["generation"] == event["generation"]
 
 
-def test_a_person_is_told_in_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("policy", "shown"), [("policy.yaml", "policy.yaml: 1 rule, 1 block"), (".", ". (2 files): 2 rules, 2 block")]
+)
+def test_a_person_is_told_in_words(tmp_path: Path, policy: str, shown: str) -> None:
     """On a terminal: where it listens, by which policy, where metrics are, what to trust, how to end it."""
     (tmp_path / "policy.yaml").write_text(RULE)
+    (tmp_path / "second.yaml").write_text("version: 1\n" + RULE[RULE.index("rules:") :].replace("id: block", "id: two"))
     ours, theirs = os.openpty()
-    arguments = ["--policy", "policy.yaml", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    arguments = ["--policy", policy, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     process = subprocess.Popen(
         [*ORGFENCE, "run", *arguments, "--set", "confdir=ca"],
         stdin=subprocess.DEVNULL,
@@ -334,7 +365,7 @@ def test_a_person_is_told_in_words(tmp_path: Path) -> None:
     text = said.decode()
     for words in (
         "regular proxy on 127.0.0.1:",
-        "policy.yaml: 1 rule, 1 block",
+        f"  policy   {shown}",
         "http://127.0.0.1:",
         "/metrics",
         "mitmproxy-ca-cert.pem",
@@ -342,6 +373,25 @@ def test_a_person_is_told_in_words(tmp_path: Path) -> None:
     ):
         assert words in text
     assert "{" not in text
+
+
+def test_a_folder_is_announced_and_holds_as_one_policy(
+    shared_upstream: Upstream, upstream: Upstream, tmp_path: Path
+) -> None:
+    """Each file's own defaults are for its own rules; issuers are for all; what is in no file of it is not read."""
+    (tmp_path / "a.yaml").write_text(RULE.replace("    enforcement: block\n", ""))
+    rest = RULE[RULE.index("rules:") :].replace("    enforcement: block\n", "")
+    (tmp_path / "b.yml").write_text("version: 1\nenforcement: block\n" + rest.replace("block", "second"))
+    (tmp_path / "c.yaml.off").write_text("nonsense")
+    with GuardingProxy(shared_upstream, None, "--policy", str(tmp_path)) as proxy:
+        (event,) = proxy.events("listening")
+        annotated = proxy.call(FORWARD_H1, b"/api/block/globex/x", authorized("acme"))
+        blocked = proxy.call(FORWARD_H1, b"/api/second/globex/x", authorized("acme"))
+        allowed = proxy.call(FORWARD_H1, b"/api/second/acme/x", authorized("acme"))
+    assert (event["policy"], event["policy_files"], event["rules"]) == (str(tmp_path), 2, 2)
+    assert (annotated.status, len(annotated.values(b"orgfence"))) == (200, 1)
+    assert (blocked.status, allowed.status) == (403, 200)
+    assert paths_of(upstream) == [b"/api/block/globex/x", b"/api/second/acme/x"]
 
 
 def test_the_break_glass_enforces_nothing(shared_upstream: Upstream, upstream: Upstream) -> None:

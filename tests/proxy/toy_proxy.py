@@ -1,11 +1,13 @@
 """A lean proxy with a toy gate, run as a child process by the tests of the proxy's inside.
 
-Its argument is a JSON object: `options` (mitmproxy's), `bounds` (the discard's) and `sabotage` (true:
-mitmproxy no longer asks the gate). It says where it listens as JSON.
+Its argument is a JSON object: `options` (mitmproxy's), `bounds` (the discard's), `sabotage` (true:
+mitmproxy no longer asks the gate) and `deaf_to_bodies` (true: it no longer asks it about what was held). It says where
+it listens as JSON.
 
 What a request wants of the toy stands in its header `X-Toy`: `block`, `trailers` (a block with trailers),
-`raise` (in the gate), `die` (in a hook), `stream`. Flows of `/kept` are kept. Paths below `/toy/` are
-answered by the toy itself.
+`raise` (in the gate), `die` (in a hook), `stream`, `hold` (for a body of up to 10 bytes, which is blocked where it says
+`block` or is longer), `hold-raise` (and then raise in the gate), `hold-pass` (longer ones pass). Flows of `/kept` are
+kept. Paths below `/toy/` are answered by the toy itself.
 """
 
 # mypy: allow-untyped-calls
@@ -21,10 +23,13 @@ import sys
 
 from mitmproxy import ctx, http
 from mitmproxy.options import Options
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HttpStream
 
 from orgfence.proxy import trailers
-from orgfence.proxy.early_answer import DiscardBounds, EarlyAnswerStream, install
+from orgfence.proxy.discard import DiscardBounds
+from orgfence.proxy.early_answer import EarlyAnswerStream, install
+from orgfence.proxy.gate import Hold
 from orgfence.proxy.lean_master import LeanMaster
 
 BLOCK_BODY = b'{"blocked": true}'
@@ -42,23 +47,40 @@ class Toy:
         sys.stdout.write(json.dumps({"listening": addresses}) + "\n")
         sys.stdout.flush()
 
-    def answer_early(self, flow: http.HTTPFlow) -> http.Response | None:
+    def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
         if flow.request.path.startswith("/toy/"):
             return http.Response.make(200, json.dumps(self._report(flow.request.path)))
         wish = flow.request.headers.get("x-toy", "")
         if wish == "raise":
             raise ValueError("the secret " + flow.request.headers["x-secret"])
+        if wish.startswith("hold"):
+            return Hold(10)
         if wish in ("", "die", "stream"):
             return None
-        response = http.Response.make(403, BLOCK_BODY, {"Content-Type": "application/json"})
+        response = blocked()
         if wish == "trailers":
             response.trailers = http.Headers(status="7")
         return response
 
+    def answer_held(self, flow: http.HTTPFlow) -> http.Response | None:
+        self._note("answer_held", flow)
+        self._raise_if_wished(flow)
+        return blocked() if flow.request.raw_content == b"block" else None
+
+    def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
+        self._note("answer_unread", flow)
+        self._raise_if_wished(flow)
+        return None if flow.request.headers["x-toy"] == "hold-pass" else blocked()
+
+    def _raise_if_wished(self, flow: http.HTTPFlow) -> None:
+        if flow.request.headers["x-toy"] == "hold-raise":
+            raise ValueError("the secret " + flow.request.headers["x-secret"])
+
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         self._note("requestheaders", flow)
-        wish = flow.request.headers.get("x-toy")
-        flow.request.stream = wish == "stream"
+        wish = flow.request.headers.get("x-toy", "")
+        # What the gate holds is not streamed, whatever an addon says.
+        flow.request.stream = wish == "stream" or wish.startswith("hold")
         if wish == "die":
             raise ValueError("the secret " + flow.request.headers["x-secret"])
 
@@ -97,6 +119,10 @@ class Toy:
         }
 
 
+def blocked() -> http.Response:
+    return http.Response.make(403, BLOCK_BODY, {"Content-Type": "application/json"})
+
+
 def _state(flow: http.HTTPFlow) -> object:
     request, response = flow.request, flow.response
     assert response is not None
@@ -108,6 +134,16 @@ def _state(flow: http.HTTPFlow) -> object:
     }
 
 
+def _ask_about_headers_only() -> None:
+    ask = EarlyAnswerStream.check_killed
+
+    def check_killed(stream: EarlyAnswerStream, emit_error_hook: bool) -> CommandGenerator[bool]:
+        is_early = stream.client_state == stream.state_wait_for_request_headers
+        return (yield from (ask if is_early else HttpStream.check_killed)(stream, emit_error_hook))
+
+    EarlyAnswerStream.check_killed = check_killed  # type: ignore[method-assign,assignment] # as above
+
+
 async def main() -> None:
     """Run until SIGTERM."""
     wanted = json.loads(sys.argv[1])
@@ -117,6 +153,8 @@ async def main() -> None:
     if wanted.get("sabotage"):
         # mypy knows that methods are not to be replaced.
         EarlyAnswerStream.check_killed = HttpStream.check_killed  # type: ignore[method-assign]
+    if wanted.get("deaf_to_bodies"):
+        _ask_about_headers_only()
     master = LeanMaster(Options(), [toy])
     master.options.update(**wanted["options"])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, master.shutdown)

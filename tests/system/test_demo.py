@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests.guarding import load
 
 from orgfence.cli.demo import command
-from orgfence.core.policy.load import load_policy
 from orgfence.demo import stage
 from orgfence.demo.proxy_process import running_proxy
 from orgfence.demo.servers import ISSUER, ORGS
@@ -176,13 +176,13 @@ def test_the_policy_to_start_from_has_ten_lines_and_loads(told: str) -> None:
     text = resources.files("orgfence.demo").joinpath("your-api.yaml").read_text(encoding="utf-8")
     assert len(text.splitlines()) == 10
     assert "\n".join(f"    {line}" for line in text.splitlines()) in told
-    ruleset = load_policy(text.encode(), "policy.yaml")
+    ruleset = load(text)
     assert [rule.id for rule in ruleset.rules] == ["org-in-path"]
 
 
 def test_servers_and_policy_name_the_same_issuer_and_orgs() -> None:
     """What the demo's issuer puts into a token is what its policy reads."""
-    ruleset = load_policy(resources.files("orgfence.demo").joinpath("policy.yaml").read_bytes(), "policy.yaml")
+    ruleset = load(resources.files("orgfence.demo").joinpath("policy.yaml").read_bytes())
     assert [issuer.iss for issuer in ruleset.issuers.values()] == [ISSUER]
     assert {name: ruleset.orgs.name_of(org_id.encode()) for name, org_id in ORGS.items()} == {
         name: name for name in ORGS

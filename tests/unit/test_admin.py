@@ -6,16 +6,18 @@ import json
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 import httpx
 import pytest
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
-from orgfence.observe.admin import AdminServer, Readiness
+from orgfence.observe.admin import AdminServer, LastReload, PolicyState, Readiness
 from orgfence.observe.metrics import Metrics
 
-READY = Readiness(generation="3fa9c1", rules=3, listening=("127.0.0.1:8080",))
+POLICY = PolicyState(source="policy.yaml", loaded_at="2026-10-18T12:00:00Z")
+READY = Readiness(generation="3fa9c1", rules=3, listening=("127.0.0.1:8080",), policy=POLICY)
 LOOPBACK = "127.0.0.1"
 
 
@@ -76,7 +78,7 @@ def test_health_is_a_word() -> None:
         response = await client.get("/healthz")
         assert (response.status_code, response.text) == (200, "ok\n")
 
-    serve(ask, readiness=lambda: Readiness(generation="", rules=0, listening=(), reasons=("no policy",)))
+    serve(ask, readiness=lambda: Readiness(generation="", rules=0, listening=(), policy=POLICY, reasons=("no policy",)))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_health_is_a_word() -> None:
     [
         (READY, 200, {"ready": True, "rules": 3, "listening": ["127.0.0.1:8080"], "reasons": []}),
         (
-            Readiness(generation="3fa9c1", rules=0, listening=(), reasons=("nothing listens",)),
+            Readiness(generation="3fa9c1", rules=0, listening=(), policy=POLICY, reasons=("nothing listens",)),
             503,
             {"ready": False, "rules": 0, "listening": [], "reasons": ["nothing listens"]},
         ),
@@ -97,14 +99,37 @@ def test_readiness_says_why_not(readiness: Readiness, status: int, body: dict[st
         response = await client.get("/readyz")
         assert response.status_code == status
         assert response.headers["content-type"] == "application/json"
-        assert response.json() == body | {"generation": "3fa9c1"}
+        document = response.json()
+        assert document.pop("policy")["source"] == "policy.yaml"
+        assert document == body | {"generation": "3fa9c1"}
 
     serve(ask, lambda: readiness)
 
 
+def test_a_policy_that_cannot_be_reloaded_is_told_and_no_reason_against() -> None:
+    """Still ready, by the last good policy; what is wrong stands beside it, for whoever looks."""
+    policy = replace(
+        POLICY, last_reload=LastReload.FAILED, problem="It cannot be used.", faults=("a.yaml:1:2: x",), fault_count=1
+    )
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        response = await client.get("/readyz")
+        assert (response.status_code, response.json()["ready"]) == (200, True)
+        assert response.json()["policy"] == {
+            "source": "policy.yaml",
+            "loaded_at": "2026-10-18T12:00:00Z",
+            "last_reload": "failed",
+            "problem": "It cannot be used.",
+            "faults": ["a.yaml:1:2: x"],
+            "fault_count": 1,
+        }
+
+    serve(ask, lambda: replace(READY, policy=policy))
+
+
 def test_readiness_is_asked_for_each_time() -> None:
     """The answer is of now."""
-    states = iter((READY, Readiness(generation="x", rules=0, listening=(), reasons=("stopping",))))
+    states = iter((READY, Readiness(generation="x", rules=0, listening=(), policy=POLICY, reasons=("stopping",))))
 
     async def ask(client: httpx.AsyncClient) -> None:
         assert [(await client.get("/readyz")).status_code for _ in range(2)] == [200, 503]

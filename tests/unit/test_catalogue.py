@@ -3,7 +3,7 @@
 import pytest
 from tests.guarding import bearer, inspected, request_of, ruleset_of
 
-from orgfence.core.catalogue import CATALOGUE, explain
+from orgfence.core.catalogue import CATALOGUE, explain, without_orgs
 from orgfence.core.decision import ALLOWING, Decision, Reason, Verdict
 from orgfence.core.orgs import OrgNames
 
@@ -110,3 +110,38 @@ def test_what_no_rule_decided_is_explained_too() -> None:
     explanation = explain(Decision(None, Verdict.MISMATCH, Reason.SCOPE_MISSING), OrgNames({}))
     assert explanation.detail == CATALOGUE[Reason.SCOPE_MISSING].explanation
     assert explanation.requested_orgs == explanation.granted_orgs == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "target", "claims"),
+    [
+        (IN_QUERY, b"/?org=globex", {"org_ids": ["initech"]}),
+        (IN_QUERY, b"/?org=globex", {}),
+        (IN_QUERY, b"/?org=globex", {"org_ids": []}),
+        (IN_QUERY, b"/?org=globex", {"org_ids": [True]}),
+        (f"{IN_QUERY}, token: {{scopes: [write]}}", b"/?org=globex", {"org_ids": ["globex", "initech"]}),
+        (
+            f"{IN_QUERY}, token: {{unauthenticated: block}}",
+            b"/?org=globex",
+            {"org_ids": ["globex", "initech"], "exp": 1},
+        ),
+        (
+            "match: {hosts: [api.example.com], paths: ['/orgs/{org}']}, org: {path: org}",
+            b"/x/../orgs/globex",
+            {"org_ids": ["initech"]},
+        ),
+    ],
+)
+def test_all_can_be_said_without_naming_an_org(rule: str, target: bytes, claims: dict[str, object]) -> None:
+    """As clients are told under `disclose: reason`: what is wrong and what mends it, and scopes by their names."""
+    ruleset = ruleset_of(rule)
+    deciding = inspected(ruleset, request_of(target, bearer(claims))).deciding
+    assert deciding is not None
+    explanation = explain(deciding, ruleset.orgs)
+    assert "globex" in str(explanation)
+    told = without_orgs(deciding, explanation)
+    assert "globex" not in str(told)
+    assert "initech" not in str(told)
+    assert (told.title, told.advice, told.status) == (explanation.title, explanation.advice, explanation.status)
+    missing_scope = deciding.reason is Reason.SCOPE_MISSING
+    assert told.detail == ("The token lacks `write`." if missing_scope else CATALOGUE[deciding.reason].explanation)

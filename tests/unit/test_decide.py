@@ -1,11 +1,10 @@
 """What one rule says of one request: every check, and their order."""
 
 import pytest
-from tests.guarding import ASKS_FOR_POST, CORP, NOW, ORIGIN, bearer, inspected, request_of, ruleset_of, said
+from tests.guarding import ASKS_FOR_POST, CORP, NOW, ORIGIN, bearer, inspected, load, request_of, ruleset_of, said
 from tests.tokens import jwt_of
 
 from orgfence.core.decision import Reason
-from orgfence.core.policy.load import load_policy
 
 UUID = "8b1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01"
 IN_PATH = "match: {hosts: [api.example.com], paths: ['/orgs/{org}/**']}, org: {path: org}"
@@ -196,7 +195,7 @@ def test_a_rule_may_want_one_issuer() -> None:
     issuers = "issuers: {corp: {iss: corp, claims: {member: org_ids}}, partner: {iss: partner}}\nrules:\n"
     rule = "  - {id: r, match: {hosts: [api.example.com]}, org: {value: acme}, enforcement: block%s}"
     for named, reason in (("", "org_claim_missing"), (", token: {issuer: corp}", "issuer_untrusted")):
-        ruleset = load_policy(f"version: 1\n{issuers}{rule % named}".encode(), "policy.yaml")
+        ruleset = load(f"version: 1\n{issuers}{rule % named}")
         token = (b"Authorization", b"Bearer " + jwt_of({"iss": "partner", "org_ids": "acme"}))
         assert said(ruleset, request_of(b"/", token)) == f"blocked: {reason}"
 
@@ -206,7 +205,7 @@ def test_salesforce_ids_are_one_in_either_form() -> None:
     short, long = "00D5g00000AbCdE", "00D5g00000AbCdEEAV"
     issuers = "issuers: {sf: {ids: salesforce, claims: {member: org_ids}}}\nrules:\n"
     rule = "  - {id: r, match: {hosts: [api.example.com]}, org: {query: org}, enforcement: block}"
-    ruleset = load_policy(f"version: 1\n{issuers}{rule}".encode(), "policy.yaml")
+    ruleset = load(f"version: 1\n{issuers}{rule}")
     for granted in (short, long):
         token = (b"Authorization", b"Bearer " + jwt_of({"org_ids": granted}))
         for asked in (short, long):

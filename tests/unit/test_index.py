@@ -75,6 +75,55 @@ def test_find_returns_every_route_that_matches(path: str, expected: set[str]) ->
     assert sorted(found) == sorted(expected)
 
 
+def test_find_returns_routes_that_ignore_case_beside_those_that_do_not() -> None:
+    """Each by its own way to compare, and each once."""
+    routes = [
+        Route(make_rule(), HostTemplate.parse("*"), PathTemplate.parse(text, ignore_case=ignore_case))
+        for text in ("/Orgs/{org}", "/orgs/v{n}", "/**")
+        for ignore_case in (False, True)
+    ]
+    paths = PathIndex(routes)
+
+    def found(path: str) -> list[tuple[str, bool]]:
+        return sorted((route.path.text, route.path.ignore_case) for route in paths.find(split(path)))
+
+    everywhere = [("/**", False), ("/**", True)]
+    assert found("/acme") == everywhere
+    assert found("/Orgs/acme") == [*everywhere, ("/Orgs/{org}", False), ("/Orgs/{org}", True)]
+    assert found("/ORGS/\u212a") == [*everywhere, ("/Orgs/{org}", True)]
+    assert found("/orgs/v2") == [*everywhere, ("/Orgs/{org}", True), ("/orgs/v{n}", False), ("/orgs/v{n}", True)]
+    assert found("/orgs/V2") == [*everywhere, ("/Orgs/{org}", True), ("/orgs/v{n}", True)]
+
+
+def test_only_hosts_with_such_routes_fold_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And those fold each segment once."""
+    folded: list[bytes] = []
+
+    def fold(segment: bytes) -> bytes:
+        folded.append(segment)
+        return segment.lower()
+
+    monkeypatch.setattr(index, "fold_case", fold)
+    route = make_route("*", "/orgs/{org}")
+    PathIndex([route]).find([b"Orgs", b"acme"])
+    assert folded == []
+    PathIndex([route, *(route._replace(path=PathTemplate.parse(f"/{x}/{{y}}", ignore_case=True)) for x in "abc")]).find(
+        [b"Orgs", b"acme"]
+    )
+    assert folded == [b"Orgs", b"acme"]
+
+
+def test_many_segments_that_are_fixed_in_part_are_told_apart() -> None:
+    """Whether they differ in prefix, in suffix or in how long these are."""
+    templates = [f"/{prefix}{{x}}{suffix}" for prefix in ("", "a", "b", "ab") for suffix in ("", "-a", "-b", "a")]
+    paths = PathIndex(make_route("*", template) for template in templates)
+    assert {route.path.text for route in paths.find([b"ab-a"])} == {
+        *("/{x}", "/{x}-a", "/{x}a", "/a{x}", "/a{x}-a", "/a{x}a", "/ab{x}", "/ab{x}a"),
+    }
+    assert {route.path.text for route in paths.find([b"a"])} == {"/{x}"}
+    assert paths.find([b""]) == []
+
+
 def test_routes_with_one_path_are_all_found() -> None:
     """Two rules on one template, or on templates that differ in names alone, both decide."""
     routes = [make_route("*", "/orgs/{org}"), make_route("*", "/orgs/{org}"), make_route("*", "/orgs/{id}/")]

@@ -1,17 +1,21 @@
 """What is counted, as a Prometheus server reads it."""
 
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from tests.guarding import load, ruleset_of
 
 from orgfence.core.decision import Action, Decision, Enforcement, Inspection, Reason, Verdict, verdict_of
 from orgfence.core.orgs import OrgNames
 from orgfence.core.rule import Coverage, Rule
+from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.token import OrgClaim, Token, TokenKind
 from orgfence.observe.metrics import Metrics, Stage, Unguarded
 
@@ -215,9 +219,106 @@ def test_the_policy_in_force_is_the_only_one_shown() -> None:
     """A new generation takes the place of the one before; before the first there is none."""
     metrics = Metrics()
     assert series(metrics, "orgfence_policy_info") == {}
-    metrics.set_policy("3fa9c1")
-    metrics.set_policy("77aa01")
-    assert series(metrics, "orgfence_policy_info") == {("77aa01",): 1}
+    metrics.set_policy(ruleset_of("id: a"))
+    second = ruleset_of("id: b")
+    metrics.set_policy(second)
+    assert series(metrics, "orgfence_policy_info") == {(second.generation,): 1}
+
+
+def test_reloads_are_counted_and_their_state_shown() -> None:
+    """Both results start at 0; the start is no reload, but the moment at which the policy was loaded."""
+    metrics = Metrics()
+    metrics.policy_loaded(100.0)
+    assert series(metrics, "orgfence_policy_reloads_total") == {("success",): 0, ("failure",): 0}
+    assert value(metrics, "orgfence_policy_last_reload_successful") == 1
+    assert value(metrics, "orgfence_policy_last_reload_success_timestamp_seconds") == 100
+
+    metrics.count_reload(False, 200.0)
+    assert series(metrics, "orgfence_policy_reloads_total") == {("success",): 0, ("failure",): 1}
+    assert value(metrics, "orgfence_policy_last_reload_successful") == 0
+    assert value(metrics, "orgfence_policy_last_reload_success_timestamp_seconds") == 100
+
+    metrics.policy_restored()
+    assert series(metrics, "orgfence_policy_reloads_total") == {("success",): 0, ("failure",): 1}
+    assert value(metrics, "orgfence_policy_last_reload_successful") == 1
+    assert value(metrics, "orgfence_policy_last_reload_success_timestamp_seconds") == 100
+
+    metrics.count_reload(False, 250.0)
+    metrics.count_reload(True, 300.0)
+    assert series(metrics, "orgfence_policy_reloads_total") == {("success",): 1, ("failure",): 2}
+    assert value(metrics, "orgfence_policy_last_reload_successful") == 1
+    assert value(metrics, "orgfence_policy_last_reload_success_timestamp_seconds") == 300
+
+
+def named_orgs(*names: str) -> str:
+    """A policy's `orgs`, each with its number among all of them as its id."""
+    return "orgs: {" + ", ".join(f"{name}: {{id: '{number}'}}" for number, name in enumerate(names)) + "}"
+
+
+def policy_of(rules: Iterable[str], orgs: str) -> Ruleset:
+    """A ruleset of these rules, with these orgs."""
+    issuers = "issuers: {corp: {iss: 'https://login.example.com', claims: {member: org_ids}}}"
+    each = [f"  - {{id: {rule}, match: {{hosts: [x.example]}}, token: {{issuer: corp}}}}" for rule in rules]
+    return load("\n".join(["version: 1", orgs, issuers, "rules:", *each]))
+
+
+def count_a_mismatch(metrics: Metrics, rule: str, orgs: OrgNames) -> None:
+    """Count one request by this rule: about an org that has a name, and one that has none."""
+    decision = failing(make_rule(rule), Reason.ORG_NOT_GRANTED, (b"0", b"nobody's"), make_token(b"7"))
+    inspection = Inspection.of((decision,))
+    metrics.count_inspection(inspection, orgs, 1e-5)
+    metrics.count_outcome(inspection, 200)
+
+
+def rules_and_orgs(metrics: Metrics) -> tuple[set[str], set[str], set[tuple[str, str]]]:
+    """The rules of decisions and of outcomes, and (rule, org) of mismatches, that a scrape sees."""
+    decisions = {labels[2] for labels in series(metrics, "orgfence_decisions_total")}
+    outcomes = {labels[0] for labels in series(metrics, "orgfence_outcomes_total")}
+    mismatches = {(rule, org) for org, rule in series(metrics, "orgfence_org_mismatches_total")}
+    return decisions, outcomes, mismatches
+
+
+def test_what_a_new_policy_does_not_have_is_no_longer_shown() -> None:
+    """Counters of rules and orgs that are gone go; those of rules that stay, and of no rule at all, go on."""
+    metrics = Metrics()
+    first = policy_of(["stays", "goes"], named_orgs("acme"))
+    metrics.set_policy(first)
+    for rule in ("stays", "goes"):
+        count_a_mismatch(metrics, rule, first.orgs)
+    metrics.count_inspection(
+        Inspection.of((Decision(None, Verdict.MISMATCH, Reason.NO_RULE, imposed=Enforcement.BLOCK),)), first.orgs, 1e-5
+    )
+    assert rules_and_orgs(metrics) == (
+        {"stays", "goes", "none"},
+        {"stays", "goes"},
+        {("stays", "acme"), ("stays", "other"), ("goes", "acme"), ("goes", "other")},
+    )
+
+    second = policy_of(["stays", "comes"], named_orgs("acme"))
+    metrics.set_policy(second)
+    assert rules_and_orgs(metrics) == ({"stays", "none"}, {"stays"}, {("stays", "acme"), ("stays", "other")})
+    count_a_mismatch(metrics, "stays", second.orgs)
+    assert value(metrics, "orgfence_org_mismatches_total", rule="stays", org="acme") == 2
+
+    metrics.set_policy(policy_of(["stays"], named_orgs("acme-renamed")))
+    assert rules_and_orgs(metrics) == ({"stays", "none"}, {"stays"}, {("stays", "other")})
+    assert value(metrics, "orgfence_requests_total", action="blocked") == 4
+
+
+def test_what_ends_late_does_not_bring_a_rule_back() -> None:
+    """A request that was judged before the change is counted after it, and seen by nobody; nor when the rule is back."""
+    metrics = Metrics()
+    first, second = policy_of(["goes"], named_orgs("acme")), policy_of(["comes"], named_orgs("globex"))
+    metrics.set_policy(first)
+    metrics.set_policy(second)
+    count_a_mismatch(metrics, "goes", first.orgs)
+    count_a_mismatch(metrics, "comes", first.orgs)
+    assert rules_and_orgs(metrics) == ({"comes"}, {"comes"}, {("comes", "other")})
+
+    metrics.set_policy(policy_of(["goes", "comes"], named_orgs("acme")))
+    assert rules_and_orgs(metrics) == ({"comes"}, {"comes"}, {("comes", "other")})
+    count_a_mismatch(metrics, "goes", first.orgs)
+    assert value(metrics, "orgfence_org_mismatches_total", rule="goes", org="acme") == 1
 
 
 def test_the_observe_override_is_shown() -> None:
@@ -253,7 +354,8 @@ def full_metrics() -> Metrics:
     decision = failing(make_rule('quo"ted\n\ud800'), Reason.ORG_NOT_GRANTED, (b"1",), make_token(b"2"))
     metrics.count_inspection(Inspection.of((decision,)), ORGS, 1e-5)
     metrics.count_outcome(Inspection.of((decision,)), 403)
-    metrics.set_policy("3fa9c1")
+    assert decision.rule is not None
+    metrics.set_policy(replace(ruleset_of("id: a"), rules=(decision.rule,)))
     return metrics
 
 

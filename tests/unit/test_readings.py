@@ -3,7 +3,7 @@
 import pytest
 
 from orgfence.core.policy import readings
-from orgfence.core.policy.readings import Reading, has_other_readings, other_readings, plain_reading
+from orgfence.core.policy.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
 
 AIM = (b"api", b"v2", b"organizations", b"globex", b"users")
 
@@ -278,10 +278,10 @@ NORMAL = [
 ]
 
 
-def all_readings(target: bytes) -> tuple[Reading, ...]:
-    others = other_readings(target)
+def all_readings(target: bytes, slash: EncodedSlash = EncodedSlash.BOTH) -> tuple[Reading, ...]:
+    others = other_readings(target, slash)
     assert others is not None, target
-    return (plain_reading(target), *others)
+    return (plain_reading(target, slash), *others)
 
 
 @pytest.mark.parametrize("target", HOSTILE)
@@ -402,11 +402,82 @@ def test_old_escapes_are_read_as_old_servers_did(target: bytes, segment: bytes) 
         (rb"/a//b/%2f", (b"a", b"b", b"/")),
         (rb"/x/../a/%2e%2e/b", (b"a", b"..", b"b")),
         (rb"///a//b", (b"a", b"", b"b")),
+        (rb"/a%2fb/%2541", (b"a/b", b"A")),
+        (rb"/x%2fy/%252e%252e/a", (b"a",)),
+        (b"/a%2\tfb/%2541", (b"a", b"b", b"%41")),
+        (b"/a%2\xc1\xa6b/%2541", (b"a", b"b", b"%41")),
+        (b"/a\xc0\xafb/c", (b"a/b", b"c")),
     ],
 )
 def test_one_turn_more_is_not_two(target: bytes, segments: tuple[bytes, ...]) -> None:
     """A server that does one of these things, and all else as it should, is seen through as well."""
     assert segments in {reading.segments for reading in all_readings(target)}
+
+
+@pytest.mark.parametrize(
+    ("target", "both", "data", "separator"),
+    [
+        (rb"/a/b", {"a b"}, {"a b"}, {"a b"}),
+        (
+            rb"/a//b;x",
+            {"a  b;x", "a  b", "a b;x", "a b"},
+            {"a  b;x", "a  b", "a b;x", "a b"},
+            {"a  b;x", "a  b", "a b;x", "a b"},
+        ),
+        (rb"/a%2Fb", {"a/b", "a b"}, {"a/b"}, {"a b"}),
+        (rb"/a%2fb", {"a/b", "a b"}, {"a/b"}, {"a b"}),
+        (rb"/a%2F", {"a/", "a"}, {"a/"}, {"a"}),
+        (rb"/a%252Fb", {"a%2Fb", "a/b", "a b"}, {"a%2Fb", "a/b"}, {"a%2Fb", "a b"}),
+        (rb"/a%2%46b", {"a%2Fb", "a/b", "a b"}, {"a%2Fb", "a/b"}, {"a%2Fb", "a b"}),
+        (b"/a%2\tfb", {"a%2\tfb", "a/b", "a b"}, {"a%2\tfb", "a/b"}, {"a%2\tfb", "a b"}),
+        (rb"/a%u002Fb", {"a%u002Fb", "a/b", "a b"}, {"a%u002Fb", "a/b"}, {"a%u002Fb", "a b"}),
+        (rb"/a\b", {"a\\b", "a b"}, {"a\\b", "a b"}, {"a\\b", "a b"}),
+        (rb"/a%5Cb", {"a\\b", "a b"}, {"a\\b", "a b"}, {"a\\b", "a b"}),
+        (rb"/x/..%2Fa", {"x ../a", "x .. a", "a"}, {"x ../a"}, {"x .. a", "a"}),
+    ],
+)
+def test_a_rule_may_say_how_encoded_slashes_are_read(
+    target: bytes, both: set[str], data: set[str], separator: set[str]
+) -> None:
+    """As characters of their segment in every way that they can be written, or as separators; else as both."""
+    for slash, expected in zip(EncodedSlash, (both, data, separator), strict=True):
+        found = {b" ".join(reading.segments).decode() for reading in all_readings(target, slash)}
+        assert found == expected, slash
+
+
+@pytest.mark.parametrize("overlong", [b"%c0%af", b"\xe0\x80\xaf", b"%F0%80%80%AF"])
+def test_an_overlong_slash_is_an_encoded_one(overlong: bytes) -> None:
+    """Where slashes are data, it is taken for a slash as well, and for no separator."""
+    target = b"/a" + overlong + b"b"
+    segments = {
+        slash: {reading.segments for reading in all_readings(target, slash)} - {plain_reading(target).segments}
+        for slash in EncodedSlash
+    }
+    assert segments[EncodedSlash.DATA] == {(b"a/b",)}
+    assert segments[EncodedSlash.SEPARATOR] == {(b"a", b"b")}
+    assert segments[EncodedSlash.BOTH] == {(b"a/b",), (b"a", b"b")}
+
+
+def test_a_proxy_may_take_for_data_what_the_server_takes_for_a_separator() -> None:
+    """It has resolved dot segments, and cut parameters, by the time the server splits the path."""
+    for target in (rb"/orgs/acme/x%2Fy/../../globex", rb"/orgs/globex;x%2Fy"):
+        segments = {reading.segments for reading in all_readings(target, EncodedSlash.SEPARATOR)}
+        assert (b"orgs", b"globex") in segments
+        assert not any(b"x/y" in segment for found in segments for segment in found)
+
+
+def test_a_query_keeps_its_encoded_slashes() -> None:
+    """It is for the path alone that a rule says how they are read."""
+    for slash in EncodedSlash:
+        assert {reading.query for reading in all_readings(b"/a%2Fb?c=%2F", slash)} == {b"c=%2F"}
+
+
+def test_the_limits_hold_however_slashes_are_read() -> None:
+    """Readings under either are counted on their own."""
+    target = b"/%" + b"25" * 70 + b"2F"
+    assert [other_readings(target, slash) for slash in EncodedSlash] == [None, None, None]
+    many = b"/a%2F%252F%25252F%2525252F;x//y/..%2F"
+    assert [other_readings(many, slash) is None for slash in EncodedSlash] == [True, False, False]
 
 
 def test_an_encoded_space_ends_nothing() -> None:

@@ -1,41 +1,62 @@
 """The documentation that is made from the code, and the policies that are there to start from."""
 
+import re
 from pathlib import Path
 
 import pytest
+from tests import reference
+from tests.guarding import load
+from tests.reference import CONFIG, SECTIONS
 
-from orgfence.core.catalogue import CATALOGUE
-from orgfence.core.decision import Reason, verdict_of
-from orgfence.core.policy.load import load_policy
+from orgfence.core.policy.load import PolicyText, load_policy
+from orgfence.core.policy.section import Section
 
-CONFIG = Path(__file__).parents[2] / "config"
-
-
-def test_the_reference_lists_every_reason_as_the_catalogue_has_it() -> None:
-    """`config/README.md` holds the catalogue; when this fails, paste what it prints between the two marks."""
-    rows = ["| reason | verdict | blocked as | meaning |", "|---|---|---|---|"]
-    for reason in Reason:
-        entry, verdict = CATALOGUE[reason], verdict_of(reason)
-        status = str(entry.status) if verdict != "allow" else "–"
-        rows.append(f"| `{reason}` | {verdict} | {status} | {entry.title}. {entry.explanation} |")
-    expected = "\n" + "\n".join(rows) + "\n"
-
-    found = (CONFIG / "README.md").read_text().partition("<!-- reasons -->")[2].partition("<!-- /reasons -->")[0]
-
-    assert found == expected, expected
+README = (CONFIG / "README.md").read_text()
+STALE = "stale: run `uv run python -m tests.reference`"
+POLICIES = [*sorted(CONFIG.glob("*.yaml")), CONFIG / "teams"]
 
 
-@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.name)
+def texts_of(path: Path) -> list[PolicyText]:
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    return [PolicyText(str(file), file.read_bytes()) for file in files]
+
+
+def test_the_reference_has_every_section_of_the_language() -> None:
+    """No key is left out because its section has no table."""
+    assert set(SECTIONS) == set(Section.__subclasses__())
+    assert sorted(reference.marks(README)) == sorted(reference.tables())
+
+
+def test_the_references_tables_are_those_of_the_code() -> None:
+    """Keys, defaults, descriptions and reasons in `config/README.md` are what the models and the catalogue say."""
+    assert reference.rendered(README) == README, STALE
+
+
+def test_the_schema_for_editors_is_that_of_the_code() -> None:
+    """`config/policy.schema.json` is what the models say."""
+    assert (CONFIG / "policy.schema.json").read_text() == reference.schema(), STALE
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
 def test_each_policy_to_start_from_is_one(path: Path) -> None:
-    """The policies under `config/` load without a fault, and guard something."""
-    assert load_policy(path.read_bytes(), path.name).rules
+    """The policies under `config/` load without a fault, guard something, and are in the reference's list."""
+    assert load_policy(texts_of(path)).ruleset.rules
+    assert f"[{path.name}" in README
 
 
-def test_the_readmes_policy_is_one() -> None:
-    """What the README says to write is a policy."""
-    readme = (CONFIG.parent / "README.md").read_text()
-    text = readme.partition("```yaml\n")[2].partition("```")[0]
+def test_the_policies_to_start_from_show_the_language() -> None:
+    """Whoever looks for a key finds it at work; those that are left out are the rare ones."""
+    used = {key for path in POLICIES for file in texts_of(path) for key in re.findall(rb"(\w+):(?=\s)", file.data)}
+    known = {key.encode() for section in SECTIONS for key in section.keys()}  # noqa: SIM118 - a section is no mapping
 
-    ruleset = load_policy(text.encode(), "README.md")
+    assert known - used == {b"ids", b"jose", b"opaque"}
 
-    assert [rule.id for rule in ruleset.rules] == ["org-in-path"]
+
+def test_every_policy_in_the_documentation_is_one() -> None:
+    """What the READMEs say to write loads; what begins with `version` there is a policy."""
+    texts = [(CONFIG.parent / "README.md").read_text(), README]
+    policies = [text for readme in texts for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)]
+
+    rulesets = [load(text) for text in policies if text.startswith("version:")]
+
+    assert [rule.id for rule in rulesets[0].rules] == ["org-in-path"]

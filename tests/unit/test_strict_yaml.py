@@ -5,31 +5,42 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from orgfence.core.policy import strict_yaml
-from orgfence.core.policy.faults import Place, PolicyError
+from orgfence.core.policy.faults import Faults, Place, PolicyError, Source
+from orgfence.core.policy.outside import Outside, OutsideValues
 from orgfence.core.policy.scalars import Text
 from orgfence.core.policy.strict_yaml import MAX_BYTES, MAX_DEPTH, Mapping, Scalar, Sequence, read_yaml
 from orgfence.core.policy.yaml_syntax import explain
 
 
-def faults_of(data: bytes) -> list[tuple[tuple[int, ...], str]]:
+def read(data: bytes) -> tuple[Mapping, Faults]:
+    """Return the tree of a file, and its faults."""
+    faults = Faults()
+    return read_yaml(data, "p", 0, faults), faults
+
+
+def at(place: Place) -> tuple[int, int]:
+    return place.line, place.column
+
+
+def faults_of(data: bytes) -> list[tuple[tuple[int, int], str]]:
     with pytest.raises(PolicyError) as caught:
-        read_yaml(data, "p")[1].raise_any()
-    return [(tuple(fault.place), fault.message) for fault in caught.value.faults]
+        read(data)[1].raise_any()
+    return [(at(fault.place), fault.message) for fault in caught.value.faults]
 
 
 def test_everything_knows_where_it_stands() -> None:
     """Columns are counted in characters, so that they are those that an editor shows."""
-    tree, faults = read_yaml('a: é\nü: [x, "😀", {b: c}]\n'.encode(), "p")
+    tree, faults = read('a: é\nü: [x, "😀", {b: c}]\n'.encode())
     faults.raise_any()
-    assert tree.place == Place(1, 1)
-    assert [tree.key(key).place for key in tree] == [Place(1, 1), Place(2, 1)]
+    assert at(tree.place) == (1, 1)
+    assert [at(tree.key(key).place) for key in tree] == [(1, 1), (2, 1)]
 
     single, items = tree["a"], tree["ü"]
     assert isinstance(single, Scalar)
-    assert (single, single.place, single.quoted) == ("é", Place(1, 4), False)
+    assert (single, at(single.place), single.quoted) == ("é", (1, 4), False)
     assert isinstance(items, Sequence)
-    assert items.place == Place(2, 4)
-    assert [item.place for item in items] == [Place(2, 5), Place(2, 8), Place(2, 13)]
+    assert at(items.place) == (2, 4)
+    assert [at(item.place) for item in items] == [(2, 5), (2, 8), (2, 13)]
     assert isinstance(items[1], Scalar)
     assert items[1].quoted
     assert isinstance(items[2], Mapping)
@@ -47,7 +58,7 @@ def test_everything_knows_where_it_stands() -> None:
 )
 def test_what_editors_and_tools_put_around_it_is_taken(data: bytes) -> None:
     """A byte order mark, other line ends, a document's marks and comments say nothing."""
-    tree, faults = read_yaml(data, "p")
+    tree, faults = read(data)
     faults.raise_any()
     assert tree == {"a": "b", "c": "d"}
 
@@ -71,7 +82,7 @@ def test_an_empty_policy_is_a_fault(data: bytes) -> None:
         (
             b"a: " + b" " * MAX_BYTES,
             (1, 1),
-            f"this file has {MAX_BYTES + 3} bytes, more than the {MAX_BYTES} of any policy",
+            f"this file has {MAX_BYTES + 3} bytes, more than the {MAX_BYTES} of any policy. Make several files of it",
         ),
     ],
 )
@@ -111,16 +122,16 @@ def test_references_are_refused_before_they_multiply() -> None:
 
 def test_a_key_given_twice_keeps_its_first_value() -> None:
     """The rest of the file is judged by it, and the second is told."""
-    tree, faults = read_yaml(b"a: 1\na: 2\n'a': 3\n", "p")
+    tree, faults = read(b"a: 1\na: 2\n'a': 3\n")
     assert tree == {"a": "1"}
-    assert faults.places == {Place(2, 1), Place(3, 1)}
+    assert {at(place) for place in faults.places} == {(2, 1), (3, 1)}
 
 
 def test_what_cannot_be_a_key_is_left_out() -> None:
     """Merge keys and collections as keys are told, and the others are read."""
-    tree, faults = read_yaml(b'<<: {b: c}\n[x]: y\n{z: 1}: y\n"<<": 1\na: b\n', "p")
+    tree, faults = read(b'<<: {b: c}\n[x]: y\n{z: 1}: y\n"<<": 1\na: b\n')
     assert tree == {"<<": "1", "a": "b"}
-    assert faults.places == {Place(1, 1), Place(2, 1), Place(3, 1)}
+    assert {at(place) for place in faults.places} == {(1, 1), (2, 1), (3, 1)}
 
 
 @pytest.mark.parametrize(
@@ -153,9 +164,10 @@ def test_what_yaml_takes_for_something_else_has_to_be_quoted(text: str) -> None:
 
 
 def _text(written: str) -> str:
-    tree, faults = read_yaml(b"a: " + written.encode(), "p")
+    tree, faults = read(b"a: " + written.encode())
     faults.raise_any()
-    return TypeAdapter(Text).validate_python(tree["a"])
+    text: str = TypeAdapter(Text).validate_python(tree["a"], context=OutsideValues(Outside()))
+    return text
 
 
 @pytest.mark.parametrize(
@@ -184,7 +196,8 @@ def test_the_parsers_complaints_are_put_in_the_authors_words(text: str, place: t
 
 def test_a_complaint_without_a_place_stands_at_the_beginning() -> None:
     """Whatever the parser leaves out, the author gets a place in the text."""
-    assert explain(yaml.MarkedYAMLError(problem="it broke"), [""]) == (
-        Place(1, 1),
+    source = Source("p", [""])
+    assert explain(yaml.MarkedYAMLError(problem="it broke"), source) == (
+        Place(source, 1, 1),
         "this cannot be read as YAML: it broke. Write it in another way",
     )

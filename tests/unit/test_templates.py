@@ -64,6 +64,52 @@ def test_a_path_template_matches_whole_segments(template: str, path: str, captur
 
 
 @pytest.mark.parametrize(
+    ("template", "path", "captures"),
+    [
+        ("/Orgs/{Org}", "/oRGS/Acme", {"Org": "Acme"}),
+        ("/orgs/{org}/**", "/ORGS/ACME/USERS", {"org": "ACME"}),
+        ("/orgs", "/org", None),
+        ("/orgs", "/Orgs/x", None),
+        ("/Api-V{n}.JSON", "/aPI-v2X.json", {"n": "2X"}),
+        ("/v{n}", "/V", None),
+        ("/CAFÉ", "/café", {}),
+        # As long in characters, but not in bytes.
+        ("/k{x}k", "/\u212aKk\u212a", {"x": "Kk"}),
+        ("/\u212a{x}\u212a", "/kÉK", {"x": "É"}),
+        ("/k{x}", "/\u212a", None),
+        ("/i{x}", "/\u0130\u0131", {"x": "\u0131"}),
+        ("/{x}", "/ÄÖ", {"x": "ÄÖ"}),
+        ("/*/a", "/X/A", {}),
+        ("/*/a", "//A", None),
+    ],
+)
+def test_a_path_template_may_ignore_case(template: str, path: str, captures: dict[str, str] | None) -> None:
+    """Of its fixed text; what it captures is what was sent."""
+    parsed, segments = PathTemplate.parse(template, ignore_case=True), split(path)
+    assert parsed.text == template
+    assert parsed.ignore_case
+    assert parsed.matches(segments) is (captures is not None)
+    if captures is not None:
+        found = {name.decode(): parsed.captured(name, segments).decode() for name in parsed.names}
+        assert found == captures
+
+
+def test_a_capture_keeps_bytes_that_are_no_text() -> None:
+    """Also where the text before them is compared without regard to case."""
+    parsed = PathTemplate.parse("/é{x}é", ignore_case=True)
+    segments = ["É".encode() + b"\xc3\xff" + "É".encode()]
+    assert parsed.matches(segments)
+    assert parsed.captured(b"x", segments) == b"\xc3\xff"
+
+
+def test_templates_that_regard_case_and_those_that_do_not_are_two() -> None:
+    """Even where no letter stands in them."""
+    for text in ("/{x}", "/1", "/a"):
+        assert PathTemplate.parse(text, ignore_case=True) != PathTemplate.parse(text)
+        assert PathTemplate.parse(text, ignore_case=True) == PathTemplate.parse(text, ignore_case=True)
+
+
+@pytest.mark.parametrize(
     ("template", "told"),
     [
         ("", "Write `/`"),

@@ -6,8 +6,10 @@ import click
 
 # Name: module and what `--help` says of it. Importing all commands to ask them would cost more than half a second.
 _COMMANDS = {
+    "check": ("orgfence.cli.check", "Check policies: faults, examples, and what is odd about them."),
     "demo": ("orgfence.cli.demo", "Watch a real proxy allow, block and annotate, on this machine alone."),
     "run": ("orgfence.cli.run", "Run the guarding proxy."),
+    "schema": ("orgfence.cli.schema", "Print the JSON Schema of a policy file, for editors."),
 }
 
 

@@ -8,6 +8,7 @@ import structlog
 from orgfence.addresses import shown
 from orgfence.core.decision import Enforcement
 from orgfence.core.ruleset import Ruleset
+from orgfence.policy_files import LoadedPolicy
 from orgfence.proxy.listening import Listening
 
 
@@ -15,40 +16,40 @@ from orgfence.proxy.listening import Listening
 class Announcement:
     """All of it, for a person or a log."""
 
-    policy: str
-    ruleset: Ruleset
-    #: Whether everything is capped at observe by the command line.
-    observe: bool
+    policy: LoadedPolicy
     listening: Listening
 
     def as_fields(self) -> dict[str, object]:
         """Return the fields of the log event `listening`."""
-        listening = self.listening
+        listening, policy = self.listening, self.policy
         return {
             "proxy": [
                 {"mode": mode, "addresses": [shown(address) for address in addresses]}
                 for mode, addresses in listening.proxy
             ],
             "admin": shown(listening.admin),
-            "policy": self.policy,
-            "rules": len(self.ruleset.rules),
-            "generation": self.ruleset.generation,
-            "observe_override": self.observe,
+            "policy": policy.name,
+            **({} if policy.folder_of is None else {"policy_files": policy.folder_of}),
+            "rules": len(policy.ruleset.rules),
+            "generation": policy.ruleset.generation,
+            "observe_override": policy.observe,
             "ca": str(listening.ca) if listening.ca else None,
             **({"web": listening.web_url} if listening.web_url else {}),
         }
 
     def as_text(self) -> str:
         """Return what a person at a terminal reads."""
-        listening, ruleset = self.listening, self.ruleset
+        listening, policy = self.listening, self.policy
+        ruleset = policy.ruleset
         lines = [
             f"orgfence: {mode} proxy on {' and '.join(map(shown, addresses))}" for mode, addresses in listening.proxy
         ]
-        count = len(ruleset.rules)
-        lines.append(f"  policy   {self.policy}: {count} rule{'' if count == 1 else 's'}, {_enforcements(ruleset)}")
-        if not count:
+        files = "" if policy.folder_of is None else f" ({_counted(policy.folder_of, 'file')})"
+        rules = _counted(len(ruleset.rules), "rule")
+        lines.append(f"  policy   {policy.name}{files}: {rules}, {_enforcements(ruleset)}")
+        if not ruleset.rules:
             lines.append(f"           {_NO_RULES}")
-        if self.observe:
+        if policy.observe:
             lines.append("           --observe: nothing is enforced, whatever the policy says")
         if _guards_everything(ruleset):
             lines.append("           its hosts are `*`: every TLS connection is decrypted")
@@ -72,8 +73,12 @@ def announce(announcement: Announcement) -> None:
     else:
         log = structlog.get_logger()
         log.info("listening", **announcement.as_fields())
-        if not announcement.ruleset.rules:
+        if not announcement.policy.ruleset.rules:
             log.warning("policy_has_no_rules", advice=_NO_RULES)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _enforcements(ruleset: Ruleset) -> str:

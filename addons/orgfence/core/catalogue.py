@@ -31,7 +31,8 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.NOT_JUDGED: Entry(
         "Not judged",
-        "A CORS preflight, which carries no token, or something is missing that the rule's `pass_without` lets pass.",
+        "A CORS preflight, which carries no token; or a token that the rule excepts by its claims; or something is "
+        "missing that the rule's `pass_without` lets pass.",
     ),
     Reason.ORG_NOT_GRANTED: Entry(
         "The token is for another org",
@@ -71,8 +72,12 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.ORG_AMBIGUOUS: Entry(
         "It is unclear which org the request is about",
-        "The header that names the org is also named by `Connection`, so that a hop may remove it on its way.",
-        ("Send the org's header without naming it in `Connection`.",),
+        "The request names several orgs where the rule says that they must agree, or the header that names the org is "
+        "also named by `Connection`, so that a hop may remove it on its way.",
+        (
+            "Name the same org in all places where the request names one.",
+            "Send the org's header without naming it in `Connection`.",
+        ),
     ),
     Reason.SCOPE_MISSING: Entry(
         "The token lacks a scope",
@@ -139,6 +144,15 @@ CATALOGUE: dict[Reason, Entry] = {
         "It is no JWT, so what it was issued for is known to its issuer alone.",
         ("Use an issuer whose tokens are JWTs, or leave this API out of the policy.",),
     ),
+    Reason.BODY_UNREAD: Entry(
+        "The body cannot be read here",
+        "The rule reads the org or the token in the request's body, and that is larger than `body_limit`, in another "
+        "form than the rule reads (JSON or a form), broken, or coded in a way that is not undone here.",
+        (
+            "Send the body whole and in the form that the API documents.",
+            "If bodies of this API are larger, raise `body_limit` in the policy.",
+        ),
+    ),
     Reason.INTERNAL_ERROR: Entry(
         "orgfence failed while judging this request",
         "A fault in orgfence itself; the request was handled as `undetermined` says.",
@@ -168,6 +182,14 @@ def explain(decision: Decision, orgs: OrgNames) -> Explanation:
     return Explanation(
         entry.title, _detail(decision, requested, granted), entry.advice, entry.status, requested, granted
     )
+
+
+def without_orgs(decision: Decision, explanation: Explanation) -> Explanation:
+    """Leave out which orgs were requested and granted, wherever it says so."""
+    # Of what is found in a single case only scopes name no org.
+    names_none = decision.reason is Reason.SCOPE_MISSING
+    detail = explanation.detail if names_none else CATALOGUE[decision.reason].explanation
+    return explanation._replace(detail=detail, requested_orgs=(), granted_orgs=())
 
 
 def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:

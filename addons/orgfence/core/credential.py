@@ -4,27 +4,39 @@ Two of them are refused rather than chosen from: nobody can know which one the A
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from orgfence.core.decision import Reason
-from orgfence.core.request import canonical_name
+from orgfence.core.request import Fields, named_by_connection
 from orgfence.core.rule import CredentialPlace, PlaceKind
 from orgfence.core.values import cookie_values, query_values
 
 # nginx and Apache stop near 8 KiB for a header line; double leaves room for fat claims.
 MAX_CREDENTIAL_BYTES = 16 * 1024
 
-type Headers = Mapping[bytes, list[bytes]]
+if TYPE_CHECKING:
+    from orgfence.core.body import RequestBody
 
 
-def find_credential(headers: Headers, query: bytes, places: tuple[CredentialPlace, ...]) -> bytes | Reason:
+def find_credential(
+    headers: Fields,
+    query: bytes,
+    places: tuple[CredentialPlace, ...],
+    body: "RequestBody | None" = None,
+    *,
+    or_json: bool = False,
+) -> bytes | Reason:
     """Return the credential, or the reason why there is none to judge by.
 
-    `headers` holds, by canonical name, all values of the fields in question, of `cookie` and of `connection`.
+    `headers` holds, by canonical name, all values of the fields in question, of `cookie` and of `connection`. `body`
+    is needed where a place is a form; `or_json`: the body may be JSON instead.
     """
     found: bytes | None = None
     for place in places:
-        credential = _credential_at(place, headers, query)
+        credential = (
+            _in_form(place, body, or_json) if place.kind is PlaceKind.FORM else _credential_at(place, headers, query)
+        )
         if isinstance(credential, Reason):
             return credential
         if credential is not None:
@@ -39,19 +51,14 @@ def find_credential(headers: Headers, query: bytes, places: tuple[CredentialPlac
     return found
 
 
-def named_by_connection(headers: Headers, name: bytes) -> bool:
-    """Tell whether a `Connection` field names this one, canonically: then nobody knows whether it arrives.
-
-    An intermediary has to remove such a field, and not every one does:
-    https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
-    """
-    fields = headers.get(b"connection")
-    if fields is None:
-        return False
-    return any(canonical_name(option.strip()) == name for field in fields for option in field.split(b","))
+def _in_form(place: CredentialPlace, body: "RequestBody | None", or_json: bool) -> bytes | Reason | None:
+    """Return what stands in a field of a form."""
+    assert body is not None
+    values = body.form_values(place.name, or_json=or_json)
+    return Reason.BODY_UNREAD if values is None else _only(values)
 
 
-def _credential_at(place: CredentialPlace, headers: Headers, query: bytes) -> bytes | Reason | None:
+def _credential_at(place: CredentialPlace, headers: Fields, query: bytes) -> bytes | Reason | None:
     """Return what stands at one place: a credential, `CREDENTIAL_AMBIGUOUS`, or None."""
     if place.kind is PlaceKind.QUERY:
         return _only(query_values(query, place.name))

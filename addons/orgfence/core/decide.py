@@ -1,27 +1,44 @@
 """What one rule says of one request: the checks in their order, and the first that fails is the reason.
 
-Credential, reading, requested org, granted org, scope, expiry. Allow is returned only where all of it was proved.
+Credential, reading, exceptions by claims, requested org, granted org, scope, expiry. Allow is returned only where all
+of it was proved, or the policy says that it is not to be judged.
 """
 
-from orgfence.core.credential import find_credential, named_by_connection
-from orgfence.core.decision import ALLOWING, Decision, Reason, verdict_of
+from orgfence.core.body import RequestBody
+from orgfence.core.credential import find_credential
+from orgfence.core.decision import ALLOWING, Decision, NeedBody, Reason, verdict_of
 from orgfence.core.known import Known
+from orgfence.core.matching import Match
 from orgfence.core.orgs import salesforce_id
+from orgfence.core.policy.readings import Reading
+from orgfence.core.request import Fields, named_by_connection
 from orgfence.core.rule import OrgSource, PlaceKind, Rule
-from orgfence.core.ruleset import Fields, Match, Ruleset
+from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.token import Token
-from orgfence.core.values import query_values
+from orgfence.core.values import cookie_values, query_values
 
 
 def decide(
-    fields: Fields, match: Match, ruleset: Ruleset, known: Known, now: float, *, preflight: bool = False
-) -> Decision:
-    """Hold one request against one rule that matches it. `now` is in seconds since the epoch."""
+    fields: Fields,
+    match: Match,
+    ruleset: Ruleset,
+    known: Known,
+    now: float,
+    body: RequestBody | None = None,
+    *,
+    preflight: bool = False,
+) -> Decision | NeedBody:
+    """Hold one request against one rule that matches it; `now` is in seconds since the epoch.
+
+    `NeedBody` where the rule reads the body and that is still awaited: None.
+    """
     rule, reading = match.route.rule, match.reading
     if reading is None:
         return failure(match, Reason.PATH_AMBIGUOUS)
 
-    credential = find_credential(fields, reading.query, rule.places)
+    if body is None and rule.token_in_form:
+        return NeedBody(ruleset.handling.body_limit)
+    credential = find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
     if not isinstance(credential, bytes):
         if credential is Reason.TOKEN_MISSING and (preflight or rule.pass_without_token):
             return _allow(rule, Reason.NOT_JUDGED)
@@ -30,18 +47,32 @@ def decide(
     token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
     if not isinstance(token, Token):
         return failure(match, token)
+    return _judge_token(fields, match, ruleset, token, now, body)
 
-    requested = _requested_orgs(fields, match, ruleset, token)
+
+def _judge_token(
+    fields: Fields, match: Match, ruleset: Ruleset, token: Token, now: float, body: RequestBody | None
+) -> Decision | NeedBody:
+    """Make the checks that a token which could be read goes through."""
+    rule, reading = match.route.rule, match.reading
+    assert reading is not None
+    if rule.except_claims and _is_excepted(rule, reading, token):
+        return _allow(rule, Reason.NOT_JUDGED)
+    if body is None and rule.org_in_body:
+        return NeedBody(ruleset.handling.body_limit)
+    requested = _requested_orgs(fields, match, ruleset, token, body)
+    if isinstance(requested, Reason):
+        return failure(match, requested, token)
     standing = _judge_orgs(rule, requested, token)
     if standing not in ALLOWING:
-        return failure(match, standing, token, requested or ())
+        return failure(match, standing, token, requested)
     if not rule.scopes <= token.scopes:
-        return failure(match, Reason.SCOPE_MISSING, token, requested or ())
+        return failure(match, Reason.SCOPE_MISSING, token, requested)
     if token.not_before is not None and now < token.not_before:
-        return failure(match, Reason.TOKEN_NOT_YET_VALID, token, requested or ())
+        return failure(match, Reason.TOKEN_NOT_YET_VALID, token, requested)
     if token.expires is None or now < token.expires:
         return _allow(rule, standing)
-    return failure(match, Reason.TOKEN_EXPIRED, token, requested or ())
+    return failure(match, Reason.TOKEN_EXPIRED, token, requested)
 
 
 def failure(
@@ -67,23 +98,54 @@ def _allow(rule: Rule, reason: Reason) -> Decision:
     return rule.allowed[reason].decisions[0]
 
 
-def _requested_orgs(fields: Fields, match: Match, ruleset: Ruleset, token: Token) -> tuple[bytes, ...] | None:
-    """Return every org that the rule's sources give, normalised; None where it is unclear whether one arrives."""
+def _is_excepted(rule: Rule, reading: Reading, token: Token) -> bool:
+    """Return whether the rule has an exception for such a token here."""
+    return any(
+        all(not traits.isdisjoint(token.traits) for traits in exception.claims)
+        and (not exception.paths or any(path.matches(reading.segments) for path in exception.paths))
+        for exception in rule.except_claims
+    )
+
+
+def _requested_orgs(
+    fields: Fields, match: Match, ruleset: Ruleset, token: Token, body: RequestBody | None
+) -> tuple[bytes, ...] | Reason:
+    """Return every org that the rule's sources give, normalised, or the reason why that cannot be said."""
+    rule = match.route.rule
     requested: list[bytes] = []
-    for source in match.route.rule.org:
-        values = _values_of(source, fields, match)
-        if values is None:
-            return None
-        requested += values
+    fault: Reason | None = None
+    for source in rule.org:
+        values = _in_body(source, rule, body) if source.kind in _IN_BODY else _values_of(source, fields, match)
+        if isinstance(values, Reason):
+            fault = values if fault is not Reason.BODY_UNREAD else fault
+        elif source.split:
+            requested += [part.strip(b" ") for value in values for part in value.split(source.split)]
+        else:
+            requested += values
+    if fault is not None:
+        return fault
     normalised = [ruleset.orgs.normalise(value) for value in requested]
     if token.salesforce_ids:
         normalised = [salesforce_id(value) for value in normalised]
     return tuple(dict.fromkeys(normalised)) if len(normalised) > 1 else tuple(normalised)
 
 
-def _values_of(source: OrgSource, fields: Fields, match: Match) -> list[bytes] | None:
+_IN_BODY = frozenset({PlaceKind.BODY, PlaceKind.FORM})
+
+
+def _in_body(source: OrgSource, rule: Rule, body: RequestBody | None) -> list[bytes] | Reason:
+    """Return what the request's body gives."""
+    assert body is not None
+    if source.kind is PlaceKind.BODY:
+        values = body.json_values(source.pointer, or_form=rule.reads_form)
+    else:
+        values = body.form_values(source.name, or_json=rule.reads_json)
+    return Reason.BODY_UNREAD if values is None else values
+
+
+def _values_of(source: OrgSource, fields: Fields, match: Match) -> list[bytes] | Reason:
     """Return what one source gives: an empty value is a value."""
-    kind, name = source
+    kind, name = source.kind, source.name
     assert match.reading is not None
     if kind is PlaceKind.PATH:
         paths = [each.route.path for each in (match, *match.also)]
@@ -92,25 +154,30 @@ def _values_of(source: OrgSource, fields: Fields, match: Match) -> list[bytes] |
         if name not in fields:
             return []
         # RFC 9110 section 7.6.1: a hop may or may not remove what Connection names, so upstream may or may not see it.
-        if named_by_connection(fields, name):
-            return None
+        # To one that goes no further than here that makes no difference.
+        if not source.strip and named_by_connection(fields, name):
+            return Reason.ORG_AMBIGUOUS
         return [value.strip() for value in fields[name]]
     if kind is PlaceKind.QUERY:
         return query_values(match.reading.query, name)
+    if kind is PlaceKind.COOKIE:
+        if b"cookie" in fields and named_by_connection(fields, b"cookie"):
+            return Reason.ORG_AMBIGUOUS
+        return cookie_values(fields.get(b"cookie", ()), name)
     if kind is PlaceKind.HOST:
         captures = [each.host.captures for each in (match, *match.also)]
         return [captured[name] for captured in captures if name in captured]
     return [name]
 
 
-def _judge_orgs(rule: Rule, requested: tuple[bytes, ...] | None, token: Token) -> Reason:
+def _judge_orgs(rule: Rule, requested: tuple[bytes, ...], token: Token) -> Reason:
     """Return the fault of the requested or the granted orgs, or the reason why there is none."""
     if not rule.org:
         return Reason.TOKEN_ACCEPTED
-    if requested is None:
-        return Reason.ORG_AMBIGUOUS
     if not requested:
         return Reason.NOT_JUDGED if rule.pass_without_org else Reason.ORG_ABSENT
+    if rule.agree and len(requested) > 1:
+        return Reason.ORG_AMBIGUOUS
     claim = token.claim_for(rule.coverage)
     if claim.fault is not None:
         missing_passes = rule.pass_without_claim and token.names_no_org

@@ -73,6 +73,7 @@ class Reason(StrEnum):
     PATH_AMBIGUOUS = "path_ambiguous"
 
     TOKEN_OPAQUE = "token_opaque"
+    BODY_UNREAD = "body_unread"
     INTERNAL_ERROR = "internal_error"
 
     @property
@@ -85,7 +86,7 @@ _RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 #: The reasons of the verdict `allow`.
 ALLOWING = frozenset({Reason.ORG_GRANTED, Reason.TOKEN_ACCEPTED, Reason.NOT_JUDGED})
 #: The reasons of the verdict `undetermined`.
-UNDETERMINED = frozenset({Reason.TOKEN_OPAQUE, Reason.INTERNAL_ERROR})
+UNDETERMINED = frozenset({Reason.TOKEN_OPAQUE, Reason.BODY_UNREAD, Reason.INTERNAL_ERROR})
 #: What an API itself answers with its own 401. That answer is right, some operations take no token, and SDKs loop
 #: on a 401 that is not upstream's; so a rule's `token.unauthenticated` holds these back.
 UNAUTHENTICATED = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_EXPIRED, Reason.TOKEN_NOT_YET_VALID})
@@ -140,6 +141,13 @@ def verdict_of(reason: Reason) -> Verdict:
     if reason in ALLOWING:
         return Verdict.ALLOW
     return Verdict.UNDETERMINED if reason in UNDETERMINED else Verdict.MISMATCH
+
+
+class NeedBody(NamedTuple):
+    """The answer to a request that cannot be judged without its body: ask again with it."""
+
+    #: How many bytes of it will be read, as sent and without its content codings; of more, nothing is.
+    limit: int
 
 
 class Inspection(NamedTuple):

@@ -3,6 +3,7 @@
 Pure: the proxy, a capture reader and every other front end call the same function.
 """
 
+from orgfence.core.body import RequestBody
 from orgfence.core.decide import decide, failure
 from orgfence.core.decision import (
     UNAUTHENTICATED,
@@ -10,21 +11,26 @@ from orgfence.core.decision import (
     Decision,
     Enforcement,
     Inspection,
+    NeedBody,
     Reason,
     Verdict,
 )
 from orgfence.core.known import Known
+from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, takes_one_of
 from orgfence.core.policy.index import HostMatch
-from orgfence.core.request import Request, is_ambiguous_head, scan_headers
+from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
-from orgfence.core.ruleset import METHOD_OVERRIDES, Fields, Match, Ruleset, methods_of, takes_one_of
+from orgfence.core.ruleset import Ruleset
 
 UNMATCHED = Inspection((), None, Action.UNMATCHED)
 _NO_RULE = Decision(None, Verdict.MISMATCH, Reason.NO_RULE)
 
 
-def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Inspection:
-    """Take one request from its rules to what should be done with it. `now` is in seconds since the epoch."""
+def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Inspection | NeedBody:
+    """Take one request from its rules to what should be done with it. `now` is in seconds since the epoch.
+
+    `NeedBody` where that depends on the body, which is still awaited; a block that does not is not kept waiting.
+    """
     fields = scan_headers(request.headers, ruleset.wanted_headers)
     guarded = ruleset.hosts_of(request, fields)
     if not guarded:
@@ -32,13 +38,27 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
 
     preflight = request.method == b"OPTIONS" and _is_preflight(fields)
     matches = ruleset.matching(request, fields, guarded)
+    need: NeedBody | None = None
     if is_ambiguous_head(request.headers):
-        decisions = _one_a_rule([(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches])
+        judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
     else:
-        decisions = _one_a_rule([(match, _judge(fields, match, ruleset, known, now, preflight)) for match in matches])
+        body = _body_of(request, ruleset, fields)
+        answers = [(match, _judge(fields, match, ruleset, known, now, body, preflight)) for match in matches]
+        judged = [(match, answer) for match, answer in answers if not isinstance(answer, NeedBody)]
+        if len(judged) < len(answers):
+            need = NeedBody(ruleset.handling.body_limit)
+    decisions = _one_a_rule(judged)
     if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(request.method, guarded, matches):
         decisions = (*decisions, _NO_RULE._replace(imposed=ruleset.cap))
-    return Inspection.of(decisions) if decisions else UNMATCHED
+    inspection = Inspection.of(decisions) if decisions else UNMATCHED
+    return inspection if need is None or inspection.action is Action.BLOCKED else need
+
+
+def _body_of(request: Request, ruleset: Ruleset, fields: Fields) -> RequestBody | None:
+    """Return the request's body, to be read where a rule asks for it; None while it is awaited."""
+    if request.body is AWAITED:
+        return None
+    return RequestBody(None if request.body is UNREAD else request.body, fields, ruleset.handling.body_limit)
 
 
 def _is_preflight(fields: Fields) -> bool:
@@ -53,14 +73,27 @@ def _is_preflight(fields: Fields) -> bool:
     )
 
 
-def _judge(fields: Fields, match: Match, ruleset: Ruleset, known: Known, now: float, preflight: bool) -> Decision:
+def _judge(
+    fields: Fields,
+    match: Match,
+    ruleset: Ruleset,
+    known: Known,
+    now: float,
+    body: RequestBody | None,
+    preflight: bool,
+) -> Decision | NeedBody:
     """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows."""
     try:
-        decision = decide(fields, match, ruleset, known, now, preflight=preflight)
+        decision = decide(fields, match, ruleset, known, now, body, preflight=preflight)
     except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
         return failure(match, Reason.INTERNAL_ERROR, error=error)
     # What has an enforcement of its own keeps its reason, or an odd path alone would make it stricter.
-    if match.plain or decision.verdict is not Verdict.MISMATCH or decision.reason in UNAUTHENTICATED:
+    if (
+        match.plain
+        or isinstance(decision, NeedBody)
+        or decision.verdict is not Verdict.MISMATCH
+        or decision.reason in UNAUTHENTICATED
+    ):
         return decision
     read_as = b"" if match.reading is None else b"/" + b"/".join(match.reading.segments)
     return decision._replace(verdict=Verdict.MISMATCH, reason=Reason.PATH_AMBIGUOUS, read_as=read_as)

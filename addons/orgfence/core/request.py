@@ -5,8 +5,9 @@ A front end (the proxy, a capture reader) makes a `Request`; nothing behind it k
 
 import re
 import string
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Final, Literal, NamedTuple
 
 
 class Authority(NamedTuple):
@@ -16,6 +17,23 @@ class Authority(NamedTuple):
     name: bytes
     #: The port where `name` has none.
     default_port: int
+
+
+#: Header fields that were looked for: canonical name to every value, in wire order.
+type Fields = Mapping[bytes, list[bytes]]
+
+
+class Body(Enum):
+    """What there is to know of a body that is not there to be read."""
+
+    #: Nobody has asked for it yet.
+    AWAITED = "awaited"
+    #: It cannot be had: it is larger than the limit, or it broke off.
+    UNREAD = "unread"
+
+
+AWAITED: Final = Body.AWAITED
+UNREAD: Final = Body.UNREAD
 
 
 class Request(NamedTuple):
@@ -33,6 +51,8 @@ class Request(NamedTuple):
     target: bytes
     #: Raw header fields in wire order, repeated names included.
     headers: tuple[tuple[bytes, bytes], ...]
+    #: As sent: its content codings are still on it.
+    body: bytes | Literal[Body.AWAITED, Body.UNREAD] = AWAITED
 
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
@@ -77,3 +97,15 @@ def scan_headers(headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes
             else:
                 found[canonical] = [value]
     return found
+
+
+def named_by_connection(headers: Fields, name: bytes) -> bool:
+    """Tell whether a `Connection` field names this one, canonically: then nobody knows whether it arrives.
+
+    An intermediary has to remove such a field, and not every one does:
+    https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+    """
+    fields = headers.get(b"connection")
+    if fields is None:
+        return False
+    return any(canonical_name(option.strip()) == name for field in fields for option in field.split(b","))

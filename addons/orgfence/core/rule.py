@@ -19,7 +19,8 @@ from orgfence.core.decision import (
     Reason,
     Verdict,
 )
-from orgfence.core.policy.templates import PathTemplate
+from orgfence.core.policy.readings import EncodedSlash
+from orgfence.core.policy.templates import PathTemplate, TextTemplate
 from orgfence.core.tokens.selectors import Selector
 
 
@@ -40,6 +41,8 @@ class PlaceKind(StrEnum):
     QUERY = "query"
     HOST = "host"
     COOKIE = "cookie"
+    BODY = "body"
+    FORM = "form"
     VALUE = "value"
 
 
@@ -47,8 +50,15 @@ class OrgSource(NamedTuple):
     """Where a rule reads the requested org: `{path: org_id}`, `{header: X-Org-Id}`, …, `{value: acme}`."""
 
     kind: PlaceKind
-    #: The capture's, field's or parameter's name (header names canonical); for `value` the pinned org, normalised.
+    #: The capture's, field's or parameter's name (header names canonical); for `body` the pointer as it is written;
+    #: for `value` the pinned org, normalised.
     name: bytes
+    #: The separator, where one value holds several; empty: one value is one org.
+    split: bytes = b""
+    #: The steps of a `body`'s JSON Pointer.
+    pointer: tuple[str, ...] = ()
+    #: Whether the header is for orgfence alone and not forwarded.
+    strip: bool = False
 
 
 class CredentialPlace(NamedTuple):
@@ -61,7 +71,24 @@ class CredentialPlace(NamedTuple):
     scheme: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class Trait(NamedTuple):
+    """One value that a claim of a token may hold, for which some rule makes an exception."""
+
+    #: The steps to the claim.
+    pointer: tuple[str, ...]
+    value: bytes
+
+
+class ClaimsException(NamedTuple):
+    """Tokens that a rule does not judge: `{claims: {role: [platform-admin]}}`."""
+
+    #: Of each of these sets the token has one trait at least.
+    claims: tuple[frozenset[Trait], ...]
+    #: Where the exception holds; empty: everywhere.
+    paths: tuple[PathTemplate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Rule:
     """One compiled rule, without its hosts and paths: those are routes in the index."""
 
@@ -72,8 +99,14 @@ class Rule:
     listen: frozenset[int] | None
     #: Paths at which the rule is as if it were not there.
     except_paths: tuple[PathTemplate, ...]
+    #: Any one of them is enough.
+    except_claims: tuple[ClaimsException, ...] = ()
+    #: Which readings of an encoded slash are the API's.
+    encoded_slash: EncodedSlash = EncodedSlash.BOTH
     #: Every org that one of these gives must be granted. Empty: the rule checks the token and its scopes only.
     org: tuple[OrgSource, ...]
+    #: Whether all requested orgs must be the same one.
+    agree: bool = False
     #: The name of the issuer that the token must come from; None: any that the policy knows.
     issuer: str | None
     places: tuple[CredentialPlace, ...]
@@ -87,18 +120,35 @@ class Rule:
     enforcement: Enforcement
     undetermined: Enforcement
     unauthenticated: Enforcement
+    #: Whether it reads its credential or its org from a form, and an org from a JSON body.
+    reads_form: bool = field(init=False, repr=False)
+    reads_json: bool = field(init=False, repr=False)
+    #: Which of them stands in the request's body.
+    token_in_form: bool = field(init=False, repr=False)
+    org_in_body: bool = field(init=False, repr=False)
     #: The rule as the policy has it, where this one's enforcements are capped.
     uncapped: "Rule | None" = field(default=None, repr=False)
     #: The inspection of a request that this rule alone matches and allows: made once, shared by all of them.
     allowed: Mapping[Reason, Inspection] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Make the shared inspections."""
+        """Work out beforehand what would else be worked out with each request."""
+        org_kinds = {source.kind for source in self.org}
+        token_in_form = any(place.kind is PlaceKind.FORM for place in self.places)
+        object.__setattr__(self, "reads_form", token_in_form or PlaceKind.FORM in org_kinds)
+        object.__setattr__(self, "reads_json", PlaceKind.BODY in org_kinds)
+        object.__setattr__(self, "token_in_form", token_in_form)
+        object.__setattr__(self, "org_in_body", not org_kinds.isdisjoint({PlaceKind.BODY, PlaceKind.FORM}))
         allowed = {}
         for reason in ALLOWING:
             decision = Decision(self, Verdict.ALLOW, reason)
             allowed[reason] = Inspection((decision,), decision, Action.FORWARDED)
         object.__setattr__(self, "allowed", allowed)
+
+    @property
+    def stripped_headers(self) -> frozenset[bytes]:
+        """The canonical names of the header fields that are not forwarded."""
+        return frozenset(source.name for source in self.org if source.strip)
 
     def enforcement_of(self, reason: Reason) -> Enforcement:
         """Return what this rule does with a decision that is not `allow`."""
@@ -109,13 +159,14 @@ class Rule:
         return self.enforcement
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Issuer:
     """One compiled issuer: whose tokens it mints and how they name orgs."""
 
     name: str
-    #: The `iss` that its tokens carry; None: it reads what no other issuer claims.
-    iss: str | None
+    #: The `iss` that its tokens carry, any of these. Without one and without templates it reads what no other claims.
+    iss: tuple[str, ...]
+    iss_templates: tuple[TextTemplate, ...] = ()
     #: Each a list of selectors; the orgs are the union of those present.
     member: tuple[Selector, ...]
     active: tuple[Selector, ...]

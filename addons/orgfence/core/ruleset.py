@@ -1,28 +1,22 @@
-"""The compiled, immutable whole of a policy, and the way from a request to the rules that apply to it.
+"""The compiled, immutable whole of a policy.
 
-A rule applies when its host, path, method and listen port do. A request may name several hosts, and a path may be
-read in several ways; each is matched on its own, because nobody can know which one the server will go by.
+A policy is compiled once, and while it is in force every request is judged by the same object.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
+from orgfence.core.body import NEEDED_HEADERS
 from orgfence.core.decision import Enforcement
+from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matches_of
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.index import HostMatch, Route, RouteIndex
-from orgfence.core.policy.readings import Reading, has_other_readings, other_readings, plain_reading
-from orgfence.core.request import Authority, Request, is_token
-from orgfence.core.rule import Issuer, PlaceKind, Rule
+from orgfence.core.policy.readings import EncodedSlash
+from orgfence.core.request import Authority, Fields, Request
+from orgfence.core.rule import Issuer, PlaceKind, Rule, Trait
 from orgfence.core.tokens.reader import TokenReader
 
-#: A request's wanted header fields: canonical name to every value, in wire order.
-type Fields = dict[bytes, list[bytes]]
-
-# What frameworks let a client put in place of the method that stands in the request line (Rack, Symfony, ASP.NET).
-METHOD_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
-# What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).
-_PATH_OVERRIDES = (b"x-original-url", b"x-rewrite-url")
 _ALWAYS_WANTED = frozenset(
     {
         b"host",
@@ -32,24 +26,25 @@ _ALWAYS_WANTED = frozenset(
         b"authorization",
         b"cookie",
         *METHOD_OVERRIDES,
-        *_PATH_OVERRIDES,
+        *PATH_OVERRIDES,
     }
 )
 
 
-class Match(NamedTuple):
-    """A rule that applies to a request, under one name of its host and one reading of its path."""
+class Handling(NamedTuple):
+    """How much of an inspection is told to whom, and how much of a body is read: the policy's global keys."""
 
-    route: Route
-    #: The host pattern that matched, with what it captured.
-    host: HostMatch
-    #: None: the path has more readings than are tried.
-    reading: Reading | None
-    #: Whether the reading is the path as it stands.
-    plain: bool
-    #: The rule's other hosts and paths that match under the same name in the same reading: what any of them captures
-    #: is about the request.
-    also: tuple["Match", ...] = ()
+    #: Whether clients are told the orgs that were requested and granted.
+    disclose_orgs: bool = True
+    #: Whether the request that goes upstream is annotated, not only the response.
+    annotate_request: bool = True
+    #: For so many seconds the same log line is not written again.
+    log_repeat: float = 60.0
+    #: Bytes of a request's body, as sent and without its content codings.
+    body_limit: int = 1024 * 1024
+
+
+_DEFAULT_HANDLING = Handling()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +65,11 @@ class Ruleset:
     generation: str
     #: The canonical names of all header fields that some rule may ask for.
     wanted_headers: frozenset[bytes]
+    #: What the rules say of encoded slashes: each of these once.
+    slashes: tuple[EncodedSlash, ...]
+    #: Whether some rule reads its org or its credential from a request's body.
+    reads_bodies: bool
+    handling: Handling
 
     @classmethod
     def build(
@@ -81,6 +81,7 @@ class Ruleset:
         unmatched: Enforcement,
         generation: str,
         cap: Enforcement = Enforcement.BLOCK,
+        handling: Handling = _DEFAULT_HANDLING,
     ) -> Self:
         """Index the routes, each of which holds its rule; the rules are those that have one."""
         routes = tuple(routes)
@@ -91,11 +92,14 @@ class Ruleset:
             index=RouteIndex(routes),
             issuers=issuers,
             orgs=orgs,
-            tokens=TokenReader(issuers.values(), orgs, generation),
+            tokens=TokenReader(issuers.values(), orgs, generation, _traits_of(rules)),
             unmatched=unmatched,
             cap=cap,
             generation=generation,
             wanted_headers=_ALWAYS_WANTED.union(*(_headers_of(rule) for rule in rules)),
+            slashes=tuple(dict.fromkeys(rule.encoded_slash for rule in rules)),
+            reads_bodies=any(rule.reads_form or rule.reads_json for rule in rules),
+            handling=handling,
         )
 
     def observing(self) -> Self:
@@ -117,6 +121,7 @@ class Ruleset:
             unmatched=self.unmatched,
             generation=self.generation,
             cap=Enforcement.OBSERVE,
+            handling=self.handling,
         )
 
     @property
@@ -143,54 +148,18 @@ class Ruleset:
         return found
 
     def matching(self, request: Request, fields: Fields, guarded: list[tuple[HostMatch, ...]]) -> list[Match]:
-        """Return what applies under any of the guarded names, the plain reading's matches first."""
-        methods = methods_of(request.method, fields)
-        plain = plain_reading(request.target)
-        matches = _matching_as(plain, True, request, methods, guarded)
-        if is_token(request.method):
-            if not has_other_readings(request.target) and not any(name in fields for name in _PATH_OVERRIDES):
-                return matches
-            readings = _other_readings(request.target, fields)
-        else:
-            # In HTTP/1 a space in the method ends it there, and what follows is the path.
-            readings, methods = None, ANY_METHOD
-        if readings is None:
-            return matches + [
-                Match(route, host, None, False)
-                for hosts in guarded
-                for host in hosts
-                for route in host.paths.routes
-                if _applies(route.rule, methods, request.listen_port, None)
-            ]
-        for reading in readings:
-            matches += _matching_as(reading, False, request, methods, guarded)
-        return matches
+        """Return what applies to a request under any of the guarded names of its host."""
+        return matches_of(request, fields, guarded, self.slashes)
 
 
-def _matching_as(
-    reading: Reading, plain: bool, request: Request, methods: frozenset[bytes], guarded: list[tuple[HostMatch, ...]]
-) -> list[Match]:
-    """Return what applies in one reading: one match for each rule under each name."""
-    found: list[Match] = []
-    for hosts in guarded:
-        matches = [
-            Match(route, host, reading, plain)
-            for host in hosts
-            for route in host.paths.find(reading.segments)
-            if _applies(route.rule, methods, request.listen_port, reading)
-        ]
-        found += matches if len(matches) < 2 else _joined(matches)
-    return found
+# More Host fields than anybody sends, and few enough for all of them to be read.
+_HOSTS_READ = 16
 
 
-def _joined(matches: list[Match]) -> Iterable[Match]:
-    """Join the matches of each rule: one of its paths may name the org, and another that matches too may not."""
-    joined: dict[Rule, Match] = {}
-    for match in matches:
-        first = joined.setdefault(match.route.rule, match)
-        if first is not match:
-            joined[match.route.rule] = first._replace(also=(*first.also, match))
-    return joined.values()
+def _traits_of(rules: Iterable[Rule]) -> set[Trait]:
+    """Return all traits that some rule makes an exception for."""
+    exceptions = [exception for rule in rules for exception in rule.except_claims]
+    return {trait for exception in exceptions for traits in exception.claims for trait in traits}
 
 
 def _headers_of(rule: Rule) -> set[bytes]:
@@ -201,63 +170,4 @@ def _headers_of(rule: Rule) -> set[bytes]:
             wanted.add(place.name)
         elif place.kind is PlaceKind.COOKIE:
             wanted.add(b"cookie")
-    return wanted
-
-
-# The sets for what nearly all requests use, so that these cost one look-up.
-_PLAIN_METHODS = {
-    method: frozenset({method, b"GET"}) if method == b"HEAD" else frozenset({method})
-    for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
-}
-
-
-def methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
-    """Return every method that the server may take this request for; HEAD is GET without a body."""
-    methods = _PLAIN_METHODS.get(method)
-    if methods is not None and METHOD_OVERRIDES.isdisjoint(fields):
-        return methods
-    overrides = [value.strip().upper() for name in METHOD_OVERRIDES for value in fields.get(name, ())]
-    methods = frozenset({method, method.upper(), *overrides})
-    return methods | {b"GET"} if b"HEAD" in methods else methods
-
-
-def takes_one_of(rule: Rule, methods: frozenset[bytes]) -> bool:
-    """Return whether a rule is for requests with one of these methods."""
-    return rule.methods is None or methods is ANY_METHOD or not rule.methods.isdisjoint(methods)
-
-
-#: Stands for whatever method the server may find.
-ANY_METHOD = frozenset({b"*"})
-# More than anybody sends, and few enough for all of them to be read.
-_HOSTS_READ, _MAX_OVERRIDES = 16, 4
-# Each reading of a path is judged with the query once more. Servers stop near 8 KiB for a request line.
-_MAX_TARGET = 32 * 1024
-
-
-def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: Reading | None) -> bool:
-    """Return whether a rule whose host and path match applies in the other respects too."""
-    if not takes_one_of(rule, methods):
-        return False
-    if rule.listen is not None and listen_port not in rule.listen:
-        return False
-    return reading is None or not any(path.matches(reading.segments) for path in rule.except_paths)
-
-
-def _other_readings(target: bytes, fields: Fields) -> list[Reading] | None:
-    """Return all readings but the plain one, those that a path-override header gives included; None: too many."""
-    overriding_paths = [value.strip() for name in _PATH_OVERRIDES for value in fields.get(name, ())]
-    if len(target) > _MAX_TARGET or len(overriding_paths) > _MAX_OVERRIDES:
-        return None
-    readings = other_readings(target)
-    if readings is None:
-        return None
-    found = list(readings)
-    query = plain_reading(target).query
-    for path in overriding_paths:
-        others = other_readings(path)
-        if others is None:
-            return None
-        # The server that takes this path in place of the other may still take the other's query.
-        overriding = (plain_reading(path), *others)
-        found += (reading._replace(query=query + b"&" + reading.query) for reading in overriding)
-    return found
+    return wanted | NEEDED_HEADERS if rule.reads_form or rule.reads_json else wanted

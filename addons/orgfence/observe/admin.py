@@ -10,6 +10,7 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, override
 
@@ -20,16 +21,45 @@ from tornado.web import Application, HTTPError, RequestHandler, url
 from orgfence.observe.metrics import Metrics
 
 
+class LastReload(StrEnum):
+    """What came of the last change of the policy's files."""
+
+    #: They have not changed since the start.
+    NONE = "none"
+    OK = "ok"
+    #: They hold something that cannot be used.
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyState:
+    """Where the policy in force comes from, and whether it still is what stands there."""
+
+    #: As the operator knows it.
+    source: str
+    #: When it was loaded.
+    loaded_at: str
+    last_reload: LastReload = LastReload.NONE
+    #: What a failure means, and what to do about it.
+    problem: str | None = None
+    #: The first things that are wrong, each with its place.
+    faults: tuple[str, ...] = ()
+    #: How many there are.
+    fault_count: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
     """Whether requests may be sent here, and what somebody who wonders why not wants to know."""
 
-    #: The ruleset's.
+    #: That of the ruleset in force.
     generation: str
     #: How many rules it has.
     rules: int
     #: The addresses that the proxy listens on, `host:port`.
     listening: tuple[str, ...]
+    #: A policy that cannot be loaded any more is no reason to send no requests: the last good one judges them.
+    policy: PolicyState
     #: What stands in the way, each in a sentence; nothing: ready.
     reasons: tuple[str, ...] = ()
 

@@ -7,7 +7,7 @@ all counting belongs to one thread, the event loop's; scraping may happen in any
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
@@ -29,7 +29,17 @@ class Counts(Collector):
         """Start those label values at 0 that are known beforehand, so that a first increase is seen."""
         self._name, self._documentation, self._labels = name, documentation, labels
         self.numbers: defaultdict[tuple[str, ...], int] = defaultdict(int, dict.fromkeys(known, 0))
+        self._shown: Callable[[tuple[str, ...]], bool] = lambda _: True
         registry.register(self)
+
+    def show_only(self, shown: Callable[[tuple[str, ...]], bool]) -> None:
+        """Forget the counters for whose label values this is false, and show none such that is counted later.
+
+        One that is counted nevertheless, by what began before, is forgotten at the next call.
+        """
+        for values in [values for values in self.numbers if not (self._shown(values) and shown(values))]:
+            del self.numbers[values]
+        self._shown = shown
 
     def describe(self) -> Iterable[CounterMetricFamily]:
         """Give the registry the name."""
@@ -40,12 +50,13 @@ class Counts(Collector):
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
         # A copy, because the event loop goes on counting while another thread scrapes.
         for values, number in self.numbers.copy().items():
-            family.add_metric([_encodable(value) for value in values], number)
+            if self._shown(values):
+                family.add_metric([_encodable(value) for value in values], number)
         return [family]
 
 
 def _encodable(value: str) -> str:
-    # YAML can spell half a surrogate pair; one such name would otherwise fail every scrape.
+    # One name with half a surrogate pair in it would otherwise fail every scrape.
     return value.encode("utf-8", "backslashreplace").decode()
 
 

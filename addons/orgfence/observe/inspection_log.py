@@ -70,8 +70,9 @@ class InspectionLog:
 
     def __init__(self, *, console: bool, repeat: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
         """Write the same again only after `repeat` seconds. `console`: for a person at a terminal."""
+        #: May be set at any time, and holds from then on for what was written before, too.
+        self.repeat = repeat
         self._console = console
-        self._repeat = repeat
         self._clock = clock
         # In the order in which they were written: what stands first is out of date first.
         self._written: OrderedDict[_Likeness, _Written] = OrderedDict()
@@ -81,12 +82,12 @@ class InspectionLog:
         now = self._clock()
         likeness = _Likeness.of(record)
         written = self._written.get(likeness)
-        if written is not None and now < written.until:
+        if written is not None and now < written.at + self.repeat:
             written.suppressed += 1
             return
         self._written.pop(likeness, None)
         self._forget(now)
-        self._written[likeness] = _Written(now + self._repeat)
+        self._written[likeness] = _Written(now)
         _log(_level_of(record), _event_of(record), self._fields(record), written.suppressed if written else 0)
 
     def close(self) -> None:
@@ -97,7 +98,7 @@ class InspectionLog:
     def _forget(self, now: float) -> None:
         """Make room: forget what is out of date, and the oldest where there is too much."""
         while self._written:
-            if now < next(iter(self._written.values())).until and len(self._written) < _MAX_KINDS:
+            if now < next(iter(self._written.values())).at + self.repeat and len(self._written) < _MAX_KINDS:
                 return
             self._forget_first()
 
@@ -144,8 +145,8 @@ _MAX_ORG = 64
 class _Written:
     """What is remembered of a line that was written."""
 
-    #: The moment up to which its like is suppressed.
-    until: float
+    #: When it was.
+    at: float
     suppressed: int = 0
 
 

@@ -22,6 +22,7 @@ from orgfence.core.decision import (
 )
 from orgfence.core.orgs import OrgNames
 from orgfence.core.rule import Rule
+from orgfence.core.ruleset import Ruleset
 from orgfence.observe.counting import Counts, Durations
 
 #: The `rule` of a decision that no rule made.
@@ -50,6 +51,8 @@ class Stage(StrEnum):
     RESPONSE = "response"
     #: What had happened was counted, marked or logged.
     REPORT = "report"
+    #: The policy's files were looked at, or what they hold was loaded or put in force.
+    RELOAD = "reload"
 
 
 class Metrics:
@@ -120,6 +123,23 @@ class Metrics:
             ("generation",),
             registry=registry,
         )
+        self._reloads = Counts(
+            registry,
+            "orgfence_policy_reloads_total",
+            "Changes of the policy's files, by whether they could be loaded; the start is none.",
+            ("result",),
+            [("success",), ("failure",)],
+        )
+        self._last_reload = Gauge(
+            "orgfence_policy_last_reload_successful",
+            "1 while the policy in force is what its files hold; 0 while they hold something that cannot be used.",
+            registry=registry,
+        )
+        self._last_success = Gauge(
+            "orgfence_policy_last_reload_success_timestamp_seconds",
+            "When the policy in force was loaded, at the start or since.",
+            registry=registry,
+        )
         self._override = Gauge(
             "orgfence_observe_override",
             "1 while everything is capped at `observe`, whatever the policy says; else 0.",
@@ -166,10 +186,33 @@ class Metrics:
         """Count a fault of our own."""
         self._internal_errors.numbers[where,] += 1
 
-    def set_policy(self, generation: str) -> None:
-        """Say which policy is in force now."""
+    def set_policy(self, ruleset: Ruleset) -> None:
+        """Say which policy is in force now. The counters of rules and orgs that it does not have go."""
         self._policy.clear()
-        self._policy.labels(generation).set(1)
+        self._policy.labels(ruleset.generation).set(1)
+        rules = {NO_RULE, *(rule.id for rule in ruleset.rules)}
+        orgs = ruleset.orgs
+        # A request that was judged before is counted when it ends, by a rule that may be gone by then.
+        self._decisions.show_only(lambda labels: labels[0] in rules)
+        self._outcomes.show_only(lambda labels: labels[0] in rules)
+        self._org_mismatches.show_only(lambda labels: labels[0] in rules and _is_named(labels[1], orgs))
+
+    def policy_loaded(self, at: float) -> None:
+        """Say that the files hold what is in force, which was loaded at this time."""
+        self._last_reload.set(1)
+        self._last_success.set(at)
+
+    def policy_restored(self) -> None:
+        """Say that the files hold again what is in force."""
+        self._last_reload.set(1)
+
+    def count_reload(self, success: bool, at: float) -> None:
+        """Count a change of the policy's files that was loaded, or could not be."""
+        self._reloads.numbers["success" if success else "failure",] += 1
+        if success:
+            self.policy_loaded(at)
+        else:
+            self._last_reload.set(0)
 
     def set_observe_override(self, active: bool) -> None:
         """Say whether everything is capped at observe."""
@@ -197,6 +240,11 @@ def _not_granted(decision: Decision) -> Iterable[bytes]:
         return decision.requested
     granted = decision.token.claim_for(decision.rule.coverage).orgs
     return [org for org in decision.requested if org not in granted]
+
+
+def _is_named(org: str, orgs: OrgNames) -> bool:
+    """Return whether a counter's org is one that the policy names."""
+    return org == OTHER_ORG or orgs.name_of(orgs.normalise(org.encode())) == org
 
 
 def _is_telling(decision: Decision, rule: Rule) -> bool:

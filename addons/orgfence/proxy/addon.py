@@ -5,28 +5,32 @@ decision of ours: what cannot be judged is `internal_error`, handled as the poli
 """
 
 import time
-import uuid
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http, tls
 
-from orgfence.core.catalogue import explain
-from orgfence.core.decision import Action, Decision, Enforcement, Inspection, Reason, Verdict
+from orgfence.core.decision import Action, Decision, Enforcement, Inspection, NeedBody, Reason, Verdict
 from orgfence.core.guard import UNMATCHED, inspect
 from orgfence.core.known import Known
+from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.observe.metrics import Stage
 from orgfence.proxy import annotation, options, scope
 from orgfence.proxy.answer import answer, bare_answer
+from orgfence.proxy.case import Case, InForce
+from orgfence.proxy.gate import Hold
 from orgfence.proxy.reporter import Reporter
-from orgfence.proxy.request_of import request_of
+from orgfence.proxy.request_of import body_by_head, body_of, request_of
 from orgfence.proxy.shown import Shown
 
 
 class Orgfence:
-    """Judges each request as soon as its headers are in, and enforces what was decided."""
+    """Judges each request as soon as what its rules read is in, and enforces what was decided.
+
+    That is the headers for nearly all. A request whose body some rule reads waits until that has come.
+    """
 
     name = "orgfence"
 
@@ -39,14 +43,22 @@ class Orgfence:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come."""
-        self.ruleset = ruleset
+        self._in_force = InForce.of(ruleset)
         self._known = Known(TokenCache())
         self._reporter = reporter
         self._stream_above = stream_above
         self._clock = clock
         # Weak, so that whatever way a flow ends nothing of it stays.
-        self._inspections: WeakKeyDictionary[http.HTTPFlow, Inspection] = WeakKeyDictionary()
-        self._shown: WeakKeyDictionary[http.HTTPFlow, Shown] = WeakKeyDictionary()
+        self._cases: WeakKeyDictionary[http.HTTPFlow, Case] = WeakKeyDictionary()
+
+    @property
+    def ruleset(self) -> Ruleset:
+        """What requests that begin now are judged by."""
+        return self._in_force.ruleset
+
+    def use(self, ruleset: Ruleset) -> None:
+        """Judge later requests by this ruleset. Those in flight keep the one that they began with."""
+        self._in_force = InForce.of(ruleset)
 
     def configure(self, _updated: set[str]) -> None:
         """Refuse options that would undo the guard, at start and whenever mitmweb changes one."""
@@ -67,84 +79,136 @@ class Orgfence:
         self._reporter.client_distrusts(data)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Judge a request, and enforce the decision."""
+        """Judge a request by its head and enforce the decision, or have it wait for its body."""
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
         if flow.error is not None or flow.response is not None:
             return
+        case = self._cases[flow] = Case(*self._in_force)
+        self._judge(flow, case)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Judge a request that waited for its body, now that it is there."""
+        case = self._cases.get(flow)
+        if case is not None and case.is_held and flow.error is None and flow.response is None:
+            self._judge(flow, case)
+
+    def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
+        """Return what the client is to be answered before its body is read; None lets the request go on."""
+        case = self._cases.get(flow)
+        if case is not None and case.inspection is None and case.body_limit is not None and flow.response is None:
+            return Hold(case.body_limit)
+        return self._final_answer(flow, case)
+
+    def answer_held(self, flow: http.HTTPFlow) -> http.Response | None:
+        """Return the answer to a request whose body has come and was judged in `request`."""
+        return self._final_answer(flow, self._cases.get(flow))
+
+    def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
+        """Return the answer to a request of whose body more has come than is read."""
+        case = self._cases.get(flow)
+        if case is not None and case.is_held:
+            self._judge(flow, case, unread=True)
+        return self._final_answer(flow, case)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Stream the body, annotate, and see what upstream made of a request that was let through."""
+        case = self._cases.get(flow)
+        response = flow.response
+        if response is None or case is None or case.inspection is None or case.inspection.action is Action.BLOCKED:
+            return
+        try:
+            response.stream = response.stream or self._is_streamed(response)
+            annotation.strip(response.headers)
+            self._annotate_response(flow, response, case, case.inspection)
+        except Exception as error:  # noqa: BLE001 - the request was judged; its answer must still reach the client
+            self._reporter.failed(Stage.RESPONSE, error)
+
+    def _judge(self, flow: http.HTTPFlow, case: Case, *, unread: bool = False) -> None:
+        """Inspect a request and settle its case, unless that takes a body which is still to come."""
         started = time.perf_counter()
         try:
-            inspection = inspect(request_of(flow), self.ruleset, self._known, self._clock())
+            inspection = self._inspect(flow, case, unread=unread)
         except Exception as error:  # noqa: BLE001 - mitmproxy would log it and forward the request unjudged
-            inspection = self._undecided(self.ruleset.strictest, error)
-        self._inspections[flow] = inspection
+            inspection = _undecided(case.ruleset.strictest, error)
+        if isinstance(inspection, NeedBody):
+            case.body_limit = inspection.limit
+            case.seconds = time.perf_counter() - started
+            flow.request.stream = False
+            return
+
+        case.inspection = inspection
         try:
             # First, so that it holds also where the rest fails and the request goes on.
             annotation.strip(flow.request.headers)
-            self._enforce(flow, inspection)
+            if case.stripped:
+                self._strip(flow, case, inspection)
+            self._enforce(flow, case, inspection)
         except Exception as error:  # noqa: BLE001 - as above
-            inspection = self._refuse(flow, error)
-        self._reporter.inspected(flow, inspection, self._shown.get(flow), time.perf_counter() - started)
+            inspection = self._refuse(flow, case, error)
+        case.seconds += time.perf_counter() - started
+        self._reporter.inspected(flow, inspection, case.ruleset, case.shown, case.seconds)
 
-    def answer_early(self, flow: http.HTTPFlow) -> http.Response | None:
-        """Return what the client is to be answered before its body is read; None lets the request go on."""
+    def _inspect(self, flow: http.HTTPFlow, case: Case, *, unread: bool) -> Inspection | NeedBody:
+        """Ask the core: of what was held with its body, of all else with what its head says of it."""
+        request = request_of(flow)
+        if case.body_limit is not None:
+            body = UNREAD if unread else body_of(flow.request, case.body_limit)
+            return inspect(request._replace(body=body), case.ruleset, self._known, self._clock())
+
+        inspection = inspect(request, case.ruleset, self._known, self._clock())
+        if isinstance(inspection, NeedBody):
+            told = body_by_head(flow.request, inspection.limit)
+            if told is not AWAITED:
+                return inspect(request._replace(body=told), case.ruleset, self._known, self._clock())
+        return inspection
+
+    def _final_answer(self, flow: http.HTTPFlow, case: Case | None) -> http.Response | None:
+        """Return what was made of the request; one of which nothing was made is refused."""
         try:
             # Our own hook failed, or another addon has kept it from being called.
-            if flow not in self._inspections and flow.response is None:
+            if (case is None or case.inspection is None) and flow.response is None:
+                case = case or self._cases.setdefault(flow, Case(*self._in_force))
                 annotation.strip(flow.request.headers)
-                inspection = self._refuse(flow, RuntimeError("the request was not judged"))
-                self._reporter.inspected(flow, inspection, None, 0.0)
+                inspection = self._refuse(flow, case, RuntimeError("the request was not judged"))
+                self._reporter.inspected(flow, inspection, case.ruleset, None, case.seconds)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the request must not go on
             self._reporter.failed(Stage.ENFORCE, error)
             return bare_answer()
         return flow.response
 
-    def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Stream the body, annotate, and see what upstream made of a request that was let through."""
-        inspection = self._inspections.get(flow)
-        response = flow.response
-        if response is None or inspection is None or inspection.action is Action.BLOCKED:
-            return
-        try:
-            response.stream = response.stream or self._is_streamed(response)
-            annotation.strip(response.headers)
-            self._annotate_response(flow, response, inspection)
-        except Exception as error:  # noqa: BLE001 - the request was judged; its answer must still reach the client
-            self._reporter.failed(Stage.RESPONSE, error)
-
-    def _undecided(self, imposed: Enforcement, error: Exception | None = None) -> Inspection:
-        """Return the decision on a request that could not be judged, or whose judgement could not be carried out."""
-        decision = Decision(None, Verdict.UNDETERMINED, Reason.INTERNAL_ERROR, error=error, imposed=imposed)
-        return Inspection.of((decision,))
-
-    def _refuse(self, flow: http.HTTPFlow, error: Exception) -> Inspection:
+    def _refuse(self, flow: http.HTTPFlow, case: Case, error: Exception) -> Inspection:
         """Handle a request for which enforcement itself failed, by what the rules that matched would do at worst."""
         self._reporter.failed(Stage.ENFORCE, error)
         # What it would say is no longer so.
-        self._shown.pop(flow, None)
-        inspection = self._inspections.get(flow, UNMATCHED)
+        case.shown = None
+        inspection = case.inspection or UNMATCHED
         blocked = inspection.action is Action.BLOCKED
         undetermined = [decision.rule.undetermined for decision in inspection.decisions if decision.rule]
-        worst = Enforcement.BLOCK if blocked else max(undetermined, default=self.ruleset.strictest)
-        inspection = self._inspections[flow] = self._undecided(worst)
+        worst = Enforcement.BLOCK if blocked else max(undetermined, default=case.ruleset.strictest)
+        inspection = case.inspection = _undecided(worst)
         if inspection.action is Action.BLOCKED:
             flow.response = bare_answer()
         return inspection
 
-    def _enforce(self, flow: http.HTTPFlow, inspection: Inspection) -> None:
-        deciding = inspection.deciding
-        if deciding is not None and deciding.verdict is not Verdict.ALLOW:
-            shown = self._shown[flow] = self._show(deciding)
-            if inspection.action is Action.BLOCKED:
-                flow.response = answer(flow.request, deciding, shown.explanation, shown.id)
-                return
-        if inspection.action is Action.ANNOTATED:
-            annotation.annotate(flow.request.headers, self._shown[flow].header)
-        flow.request.stream = self._is_streamed(flow.request)
+    def _strip(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
+        """Remove the headers that are for us alone, by every rule that matched."""
+        for decision in inspection.decisions:
+            names = case.stripped.get(decision.rule) if decision.rule is not None else None
+            if names:
+                annotation.strip_named(flow.request.headers, names)
 
-    def _show(self, decision: Decision) -> Shown:
-        inspection_id = str(uuid.uuid4())
-        explanation = explain(decision, self.ruleset.orgs)
-        return Shown(inspection_id, explanation, annotation.header_value(decision, explanation, inspection_id))
+    def _enforce(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
+        deciding, handling = inspection.deciding, case.ruleset.handling
+        if deciding is not None and deciding.verdict is not Verdict.ALLOW:
+            shown = case.shown = Shown.of(deciding, case.ruleset)
+            if inspection.action is Action.BLOCKED:
+                flow.response = answer(flow.request, deciding, shown, disclose_orgs=handling.disclose_orgs)
+                return
+            if inspection.action is Action.ANNOTATED and handling.annotate_request:
+                annotation.annotate(flow.request.headers, shown.header)
+        # Of what was held nothing is left that could be streamed; or the stream that holds it sees to it.
+        if case.body_limit is None:
+            flow.request.stream = self._is_streamed(flow.request)
 
     def _is_streamed(self, message: http.Message) -> bool:
         for name, value in message.headers.fields:
@@ -154,14 +218,15 @@ class Orgfence:
                 return not value.isdigit() or len(value) > 18 or int(value) > self._stream_above
         return True
 
-    def _annotate_response(self, flow: http.HTTPFlow, response: http.Response, inspection: Inspection) -> None:
-        shown = self._shown.get(flow)
-        self._reporter.answered(flow, inspection, shown, response.status_code)
+    def _annotate_response(
+        self, flow: http.HTTPFlow, response: http.Response, case: Case, inspection: Inspection
+    ) -> None:
+        self._reporter.answered(flow, inspection, case.ruleset, response.status_code)
         deciding = inspection.deciding
         if deciding is None:
             return
-        if inspection.action is Action.ANNOTATED and shown is not None:
-            annotation.annotate(response.headers, shown.header)
+        if inspection.action is Action.ANNOTATED and case.shown is not None:
+            annotation.annotate(response.headers, case.shown.header)
         elif (
             deciding.verdict is Verdict.ALLOW
             and response.status_code in (401, 403)
@@ -170,6 +235,12 @@ class Orgfence:
         ):
             value = annotation.outcome_value(deciding.rule.id, response.status_code)
             annotation.annotate(response.headers, value)
+
+
+def _undecided(imposed: Enforcement, error: Exception | None = None) -> Inspection:
+    """Return the decision on a request that could not be judged, or whose judgement could not be carried out."""
+    decision = Decision(None, Verdict.UNDETERMINED, Reason.INTERNAL_ERROR, error=error, imposed=imposed)
+    return Inspection.of((decision,))
 
 
 #: Larger bodies are not worth holding. A small one that is complete costs the client one wake-up instead of two.

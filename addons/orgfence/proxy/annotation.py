@@ -1,11 +1,12 @@
 """The `Orgfence` header: what was found, for upstream and for the client to read; and nobody else's to send."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 
 from mitmproxy import http
 
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision
+from orgfence.core.request import canonical_name
 
 HEADER = b"Orgfence"
 # What servers accept as one header field starts near 4 KiB; an annotation is a small guest among the others.
@@ -39,9 +40,19 @@ def outcome_value(rule_id: str, status: int) -> bytes:
 def strip(headers: http.Headers) -> None:
     """Remove every `Orgfence` field, its look-alikes, and its name from `Connection`, which would have it removed."""
     fields: Headers = headers.fields
-    suspects = [name for name, value in fields if name[:8].lower() == b"orgfence" or _is_connection(name, value)]
+    # Without a call for each field of each request, which would cost more than all else here.
+    suspects = [
+        name
+        for name, value in fields
+        if name[:8].lower() == b"orgfence" or (len(name) == 10 and _names_us(name, value))
+    ]
     if suspects:
-        headers.fields = tuple(_stripped(fields))
+        headers.fields = tuple(_without(_is_ours, fields))
+
+
+def strip_named(headers: http.Headers, names: Set[bytes]) -> None:
+    """Remove every field of these canonical names, however it is spelled, and their mention in `Connection`."""
+    headers.fields = tuple(_without(lambda name: canonical_name(name) in names, headers.fields))
 
 
 def annotate(headers: http.Headers, value: bytes) -> None:
@@ -49,18 +60,25 @@ def annotate(headers: http.Headers, value: bytes) -> None:
     headers.fields = (*headers.fields, (HEADER, value))
 
 
-def _is_connection(name: bytes, value: bytes) -> bool:
-    return len(name) == 10 and name.lower() == b"connection" and b"orgfence" in value.lower()
+def _is_ours(name: bytes) -> bool:
+    return name[:8].lower() == b"orgfence"
 
 
-def _stripped(fields: Headers) -> Iterable[tuple[bytes, bytes]]:
+def _names_us(name: bytes, value: bytes) -> bool:
+    """Return whether a field is `Connection` and may have ours removed on the way."""
+    return name.lower() == b"connection" and b"orgfence" in value.lower()
+
+
+def _without(unwanted: Callable[[bytes], bool], fields: Headers) -> Iterable[tuple[bytes, bytes]]:
     for name, value in fields:
-        if name[:8].lower() == b"orgfence":
+        if unwanted(name):
             continue
-        if _is_connection(name, value):
+        if name.lower() == b"connection":
             options = [option.strip() for option in value.split(b",")]
-            kept = [option for option in options if option[:8].lower() != b"orgfence"]
-            if kept:
+            kept = [option for option in options if not unwanted(option)]
+            if kept == options:
+                yield name, value
+            elif kept:
                 yield name, b", ".join(kept)
             continue
         yield name, value

@@ -14,21 +14,22 @@ from mitmproxy import http
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision, Reason
 from orgfence.core.request import canonical_name
+from orgfence.proxy.shown import Shown
 
 PROBLEM_TYPE = "urn:orgfence:reason:"
 
 
-def answer(request: http.Request, decision: Decision, explanation: Explanation, inspection_id: str) -> http.Response:
+def answer(request: http.Request, decision: Decision, shown: Shown, *, disclose_orgs: bool) -> http.Response:
     """Return the response to a request that is blocked by this decision."""
     fields = _first_values(request)
     content_type = fields.get(b"content-type", b"").lower()
     # https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md: the media type, then `+` and a message format.
     if content_type.startswith(b"application/grpc") and not content_type.startswith(b"application/grpc-web"):
-        response = _grpc(decision, explanation)
+        response = _grpc(decision, shown.told)
     elif b"text/html" in fields.get(b"accept", b"").lower():
-        response = _page(decision, explanation, inspection_id)
+        response = _page(decision, shown.told, shown.id)
     else:
-        response = _problem(decision, explanation, inspection_id)
+        response = _problem(decision, shown.told, shown.id, disclose_orgs=disclose_orgs)
 
     response.headers["Proxy-Status"] = f'orgfence; error=http_request_denied; details="{decision.reason}"'  # RFC 9209
     response.headers["Cache-Control"] = "no-store"
@@ -60,8 +61,9 @@ def _first_values(request: http.Request) -> dict[bytes, bytes]:
     return found
 
 
-def _problem(decision: Decision, explanation: Explanation, inspection_id: str) -> http.Response:
+def _problem(decision: Decision, explanation: Explanation, inspection_id: str, *, disclose_orgs: bool) -> http.Response:
     """Return a problem document (RFC 9457), with members of ours beside the standard ones."""
+    orgs = {"requested_orgs": explanation.requested_orgs, "granted_orgs": explanation.granted_orgs}
     document = {
         "type": PROBLEM_TYPE + decision.reason,
         "title": explanation.title,
@@ -70,8 +72,8 @@ def _problem(decision: Decision, explanation: Explanation, inspection_id: str) -
         "instance": f"urn:uuid:{inspection_id}",
         "reason": decision.reason,
         "rule": decision.rule.id if decision.rule is not None else None,
-        "requested_orgs": explanation.requested_orgs,
-        "granted_orgs": explanation.granted_orgs,
+        # An empty list would say that there was none.
+        **(orgs if disclose_orgs else {}),
         "advice": explanation.advice,
     }
     body = json.dumps(document, indent=2) + "\n"

@@ -10,9 +10,9 @@ from mitmproxy.options import CONF_BASENAME
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from orgfence.addresses import Address, shown
-from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
 from orgfence.observe.admin import Readiness
+from orgfence.policy_in_force import PolicyInForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,14 @@ def listening_of(master: Master, admin: Address) -> Listening:
     )
 
 
-def readiness_of(master: Master, ruleset: Ruleset, not_ready: tuple[str, ...]) -> Readiness:
+def readiness_of(master: Master, policy: PolicyInForce, not_ready: tuple[str, ...]) -> Readiness:
     """Return whether requests would be served and judged now; `not_ready` says what stands in the way."""
     addresses = [address for server in proxyserver_of(master).servers for address in server.listen_addrs]
     return Readiness(
-        generation=ruleset.generation,
-        rules=len(ruleset.rules),
+        generation=policy.ruleset.generation,
+        rules=len(policy.ruleset.rules),
         listening=tuple(shown(address) for address in addresses),
+        policy=policy.state,
         reasons=not_ready if addresses else (*not_ready, "the proxy does not listen"),
     )
 

@@ -22,17 +22,18 @@ from orgfence.proxy.shown import Shown
 class Reporter:
     """Tells of every inspection once, to everybody who listens."""
 
-    def __init__(self, metrics: Metrics, log: InspectionLog, ruleset: Ruleset) -> None:
-        """Report to these; the ruleset gives the names of orgs and the generation."""
+    def __init__(self, metrics: Metrics, log: InspectionLog) -> None:
+        """Report to these."""
         self._metrics = metrics
         self._log = log
-        self._ruleset = ruleset
         self._reverse = _ReverseListeners()
 
-    def inspected(self, flow: http.HTTPFlow, inspection: Inspection, shown: Shown | None, seconds: float) -> None:
-        """Tell of an inspection, which held the request up for this long."""
+    def inspected(
+        self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, shown: Shown | None, seconds: float
+    ) -> None:
+        """Tell of an inspection by this ruleset, which held the request up for this long."""
         try:
-            self._metrics.count_inspection(inspection, self._ruleset.orgs, seconds)
+            self._metrics.count_inspection(inspection, ruleset.orgs, seconds)
             if isinstance(flow.client_conn.proxy_mode, ReverseMode):
                 self._reverse.count(listen_port_of(flow), matched=bool(inspection.decisions))
             deciding = inspection.deciding
@@ -43,11 +44,11 @@ class Reporter:
                     self.failed(Stage.INSPECT, decision.error)
             if shown is not None:
                 mark(flow, inspection.action, deciding, shown)
-                self._log.write(inspection_record(flow, inspection, deciding, shown, self._ruleset.generation))
+                self._log.write(inspection_record(flow, inspection, deciding, shown, ruleset.generation))
         except Exception as error:  # noqa: BLE001 - what fails to be told was still decided
             self.failed(Stage.REPORT, error)
 
-    def answered(self, flow: http.HTTPFlow, inspection: Inspection, shown: Shown | None, status: int) -> None:
+    def answered(self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, status: int) -> None:
         """Tell what upstream answered to a request that was let through."""
         try:
             self._metrics.count_outcome(inspection, status)
@@ -56,7 +57,7 @@ class Reporter:
                 return
             if deciding.verdict is Verdict.ALLOW and deciding.rule is not None:
                 mark_outcome(flow, deciding.rule.id, status)
-                self._log.write(outcome_record(flow, inspection, deciding, self._ruleset.generation, status))
+                self._log.write(outcome_record(flow, inspection, deciding, ruleset.generation, status))
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
 

@@ -4,10 +4,13 @@ The attributes behind mitmproxy's properties are read directly: `pretty_host` al
 check, and its `Host` header is the client's word.
 """
 
+from typing import Literal
+
 from mitmproxy import http
+from mitmproxy.net.http.http1 import expected_http_body_size
 from mitmproxy.proxy.mode_specs import TransparentMode
 
-from orgfence.core.request import Authority, Request
+from orgfence.core.request import AWAITED, UNREAD, Authority, Body, Request
 
 
 def request_of(flow: http.HTTPFlow) -> Request:
@@ -24,6 +27,35 @@ def request_of(flow: http.HTTPFlow) -> Request:
     if data.authority and data.authority != dialled:
         authorities = (*authorities, Authority(data.authority, port))
     return Request(data.method, data.scheme, authorities, listen_port_of(flow), data.path, data.headers.fields)
+
+
+def body_by_head(request: http.Request, limit: int) -> bytes | Literal[Body.AWAITED, Body.UNREAD]:
+    """Return what a request's head says of its body: that there is none, or that it is not read."""
+    try:
+        length = expected_http_body_size(request)
+    except ValueError:
+        # Only if an addon has made it so: mitmproxy has refused what came like this.
+        return UNREAD
+    if (length is not None and length > limit) or _is_coded_in_transfer(request):
+        return UNREAD
+    # In HTTP/2 a body needs no length. Whoever writes that version into an HTTP/1 request waits for its end as well.
+    if length != 0 or request.is_http2 or request.is_http3:
+        return AWAITED
+    return b""
+
+
+def body_of(request: http.Request, limit: int) -> bytes | Literal[Body.UNREAD]:
+    """Return the body of a request that has come whole, as it was sent and as it is forwarded."""
+    content = request.raw_content
+    if content is None or len(content) > limit or _is_coded_in_transfer(request):
+        return UNREAD
+    return content
+
+
+def _is_coded_in_transfer(request: http.Request) -> bool:
+    """Return whether the server gets another body than what stands between the chunks (`gzip, chunked`)."""
+    coding = request.headers.get("transfer-encoding")
+    return coding is not None and coding.lower() != "chunked"
 
 
 def listen_port_of(flow: http.HTTPFlow) -> int:

@@ -1,7 +1,9 @@
 """orgfence inside stock mitmdump, mitmproxy or mitmweb, loaded by `-s`: for development.
 
-The same guard, less what stock mitmproxy cannot do: a block is sent only when the request's body has come to its end,
-and a script that stands before ours and raises keeps us from being asked at all.
+The same guard, less what stock mitmproxy cannot do. A block is sent only when the request's body has come to its end.
+A body that a rule reads and that comes without a length is held whole, however long; only then is it found to be over
+the limit. And a script that stands before ours and raises, or one that has every request streamed, keeps us from being
+asked in time.
 """
 
 import io
@@ -13,13 +15,13 @@ from mitmproxy.addonmanager import Loader
 
 from orgfence.addresses import parse_address
 from orgfence.core.policy.faults import PolicyError
-from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
-from orgfence.observe.admin import AdminServer
+from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.log import configure_logging
 from orgfence.observe.metrics import Metrics
-from orgfence.policy_files import read_policy, read_starter
+from orgfence.policy_files import open_policy
+from orgfence.policy_in_force import PolicyInForce
 from orgfence.proxy.addon import STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.content_view import OrgfenceContentview
 from orgfence.proxy.listening import cannot_listen, readiness_of
@@ -37,13 +39,15 @@ class Script:
         self.addons: list[Orgfence] = []
         self._admin: AdminServer | None = None
         self._metrics = Metrics()
-        self._ruleset: Ruleset | None = None
         self._log = InspectionLog(console=False)
+        self._policy: PolicyInForce | None = None
+        #: What it was loaded by.
+        self._named: tuple[str, bool] | None = None
         self._not_ready: tuple[str, ...] = ("the proxy is starting",)
 
     def load(self, loader: Loader) -> None:
         """Define our options, and set those of mitmproxy's that the guard needs."""
-        loader.add_option("orgfence_policy", str, "", "The policy file; without one the starter observes.")
+        loader.add_option("orgfence_policy", str, "", "A file, or a folder of them; without it the starter observes.")
         loader.add_option("orgfence_admin", str, "127.0.0.1:9464", "HOST:PORT of metrics and health.")
         loader.add_option("orgfence_observe", bool, False, "Enforce nothing, whatever the policy says.")
         ctx.options.update(**NEEDED)
@@ -57,27 +61,32 @@ class Script:
                 parse_address(ctx.options.orgfence_admin)
             except ValueError as error:
                 raise exceptions.OptionsError(f"orgfence_admin: {error}") from None
-        if not updated & {"orgfence_policy", "orgfence_observe"}:
+        named = ctx.options.orgfence_policy, ctx.options.orgfence_observe
+        # mitmproxy asks again when it takes back what we have refused.
+        if named == self._named:
             return
-        path = ctx.options.orgfence_policy
+        path, observe = named
         try:
-            ruleset = read_policy(Path(path).expanduser()) if path else read_starter()
+            loaded = open_policy(Path(path).expanduser() if path else None, observe=observe)
         except (PolicyError, StartError) as error:
             raise exceptions.OptionsError(str(error)) from None
-        if ctx.options.orgfence_observe:
-            ruleset = ruleset.observing()
-        self._ruleset = ruleset
-        self._metrics.set_policy(ruleset.generation)
-        self._metrics.set_observe_override(ctx.options.orgfence_observe)
-        reporter = Reporter(self._metrics, self._log, ruleset)
-        self.addons = [Orgfence(ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW)]
-        self.addons[0].configure(updated)
+        self._named = named
+        if self._policy is not None:
+            self._policy.stop()
+        self._policy = PolicyInForce(loaded, self._metrics, self._log)
+        if not self.addons:
+            reporter = Reporter(self._metrics, self._log)
+            self.addons = [Orgfence(loaded.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW)]
+            self.addons[0].configure(updated)
+        else:
+            self.addons[0].use(loaded.ruleset)
+        if self._admin is not None:
+            self._policy.watch(self.addons[0].use)
 
     def running(self) -> None:
         """Start the admin server."""
-        assert self._ruleset is not None
-        ruleset = self._ruleset
-        self._admin = AdminServer(self._metrics, lambda: readiness_of(ctx.master, ruleset, self._not_ready))
+        assert self._policy is not None
+        self._admin = AdminServer(self._metrics, self._readiness)
         address = parse_address(ctx.options.orgfence_admin)
         try:
             host, port = self._admin.listen(*address)
@@ -86,13 +95,21 @@ class Script:
             logging.error("%s", cannot_listen(address, error, "--set orgfence_admin="))  # noqa: TRY400 - the cause is in it
             return
         self._not_ready = ()
-        logging.info("orgfence: metrics at http://%s:%d/metrics, %d rules", host, port, len(ruleset.rules))
+        self._policy.watch(self.addons[0].use)
+        rules = len(self._policy.ruleset.rules)
+        logging.info("orgfence: metrics at http://%s:%d/metrics, %d rules", host, port, rules)
 
     async def done(self) -> None:
-        """Stop the admin server, and write what the log still holds back."""
+        """Stop the admin server and the watch, and write what the log still holds back."""
+        if self._policy is not None:
+            self._policy.stop()
         self._log.close()
         if self._admin is not None:
             await self._admin.close()
+
+    def _readiness(self) -> Readiness:
+        assert self._policy is not None
+        return readiness_of(ctx.master, self._policy, self._not_ready)
 
 
 class _EventLog(io.StringIO):

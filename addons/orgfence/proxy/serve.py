@@ -12,10 +12,10 @@ from mitmproxy.master import Master
 from mitmproxy.options import Options
 
 from orgfence.addresses import shown
-from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
 from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.metrics import Metrics
+from orgfence.policy_in_force import PolicyInForce
 from orgfence.proxy import early_answer, http1_client, trailers
 from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.lean_master import LeanMaster
@@ -27,17 +27,17 @@ from orgfence.proxy.settings import Settings, apply_settings
 
 async def serve(
     settings: Settings,
-    ruleset: Ruleset,
+    policy: PolicyInForce,
     metrics: Metrics,
     reporter: Reporter,
     announce: Callable[[Listening], None],
 ) -> None:
     """Run until SIGINT or SIGTERM. Raises `StartError` for what keeps the proxy from starting."""
-    guard = Orgfence(ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE)
+    guard = Orgfence(policy.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE)
     master = _make_master(settings, guard)
     apply_settings(settings, master)
 
-    startup = _Startup(master, ruleset)
+    startup = _Startup(master, policy)
     master.addons.add(startup)
     early_answer.install(guard)
     http1_client.install()
@@ -47,7 +47,12 @@ async def serve(
         admin_address = admin.listen(*settings.admin)
     except OSError as error:
         raise cannot_listen(settings.admin, error, "--admin") from None
-    startup.when_up = lambda: announce(listening_of(master, admin_address))
+
+    def is_up() -> None:
+        announce(listening_of(master, admin_address))
+        policy.watch(guard.use)
+
+    startup.when_up = is_up
     _stop_on_signals(master)
     try:
         await master.run()
@@ -59,6 +64,7 @@ async def serve(
             exit_code=1,
         ) from None
     finally:
+        policy.stop()
         await admin.close()
     if startup.fault is not None:
         raise startup.fault
@@ -69,11 +75,11 @@ class _Startup:
 
     name = "orgfence_startup"
 
-    def __init__(self, master: Master, ruleset: Ruleset) -> None:
+    def __init__(self, master: Master, policy: PolicyInForce) -> None:
         self.when_up: Callable[[], None] = lambda: None
         self.fault: StartError | None = None
         self._master = master
-        self._ruleset = ruleset
+        self._policy = policy
         self._not_ready: tuple[str, ...] = ("the proxy is starting",)
 
     def running(self) -> None:
@@ -95,7 +101,7 @@ class _Startup:
 
     def readiness(self) -> Readiness:
         """Return whether requests would be served and judged now."""
-        return readiness_of(self._master, self._ruleset, self._not_ready)
+        return readiness_of(self._master, self._policy, self._not_ready)
 
 
 def _make_master(settings: Settings, guard: Orgfence) -> Master:

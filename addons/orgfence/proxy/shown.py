@@ -1,8 +1,12 @@
 """What was made of an inspection that somebody is shown."""
 
-from typing import NamedTuple
+import uuid
+from typing import NamedTuple, Self
 
-from orgfence.core.catalogue import Explanation
+from orgfence.core.catalogue import Explanation, explain, without_orgs
+from orgfence.core.decision import Decision
+from orgfence.core.ruleset import Ruleset
+from orgfence.proxy import annotation
 
 
 class Shown(NamedTuple):
@@ -10,6 +14,17 @@ class Shown(NamedTuple):
 
     #: Unique to the request; in the answer, the annotation and the log.
     id: str
+    #: For the log, the metrics and the view: whoever runs the proxy.
     explanation: Explanation
+    #: For clients and upstream: under `disclose: reason` without the orgs.
+    told: Explanation
     #: The value of the `Orgfence` header.
     header: bytes
+
+    @classmethod
+    def of(cls, decision: Decision, ruleset: Ruleset) -> Self:
+        """Put a decision into words, by its ruleset's names of orgs and its `disclose`."""
+        inspection_id = str(uuid.uuid4())
+        explanation = explain(decision, ruleset.orgs)
+        told = explanation if ruleset.handling.disclose_orgs else without_orgs(decision, explanation)
+        return cls(inspection_id, explanation, told, annotation.header_value(decision, told, inspection_id))

@@ -1,13 +1,14 @@
 """From the issuers of a policy to the records that tokens are read by."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.model import IssuerEntry, SelectorEntry
+from orgfence.core.policy.overlap import texts_overlap
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.templates import TextTemplate
-from orgfence.core.policy.wording import shown
+from orgfence.core.policy.wording import refusal, shown
 from orgfence.core.rule import Issuer
 from orgfence.core.tokens.selectors import ORG, Selector, Source, parse_pointer
 
@@ -17,28 +18,80 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def compile_issuers(entries: Mapping[Scalar, IssuerEntry], faults: Faults) -> dict[str, Issuer]:
     """Return the issuers by their names. No two may claim the same tokens."""
-    claimed: dict[str, Scalar] = {}
+    claimed = _Claimed(faults)
+    issuers = {}
     for name, entry in entries.items():
         # Issuers are labels of metrics, and name their OAuth decisions: `oauth/ISSUER`.
         if not _NAME.fullmatch(name):
             faults.add(name.place, f"{shown(name)} is no issuer name. Use letters, digits and `-_.`, 64 at most")
-        if entry.iss is not None:
-            owner = claimed.setdefault(entry.iss, name)
-            if owner is not name:
-                message = f"the issuer {shown(owner)} (line {owner.place.line}) has this `iss` already"
-                faults.add(entry.iss.place, f"{message}. Make the two one issuer")
-    return {str(name): _issuer(str(name), entry, faults) for name, entry in entries.items()}
+        templates = claimed.take(name, entry.iss)
+        issuers[str(name)] = _issuer(str(name), entry, templates, faults)
+    return issuers
 
 
-def _issuer(name: str, entry: IssuerEntry, faults: Faults) -> Issuer:
+class _Claimed:
+    """Which issuer each `iss` belongs to. A token that could be of two would be read by the claims of either."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._exact: dict[str, Scalar] = {}
+        self._templates: list[tuple[TextTemplate, Scalar]] = []
+
+    def take(self, name: Scalar, texts: Iterable[Scalar]) -> list[TextTemplate]:
+        """Note what an issuer claims, and return it."""
+        templates = []
+        for text in texts:
+            try:
+                template = TextTemplate.parse(text)
+            except ValueError as error:
+                self._faults.add(text.place, refusal(text, error))
+                continue
+            owner = self._owner(text, template)
+            if owner is not None:
+                self._refuse(name, owner, text)
+                continue
+            templates.append(template)
+            self._templates += [(template, name)] if _is_open(template) else []
+            self._exact |= {} if _is_open(template) else {str(text): name}
+        return templates
+
+    def _owner(self, text: Scalar, template: TextTemplate) -> Scalar | None:
+        if not _is_open(template) and text in self._exact:
+            return self._exact[text]
+        for other, owner in self._templates:
+            if texts_overlap(template, other):
+                return owner
+        if _is_open(template):
+            return next((owner for exact, owner in self._exact.items() if template.match(exact) is not None), None)
+        return None
+
+    def _refuse(self, name: Scalar, owner: Scalar, text: Scalar) -> None:
+        if owner is name:
+            self._faults.add(text.place, f"{shown(text)} is covered by what stands before it. Remove one of the two")
+            return
+        whose = f"the issuer {shown(owner)} ({owner.place.seen_from(name.place)})"
+        if text in self._exact:
+            self._faults.add(text.place, f"{whose} has this `iss` already. Make the two one issuer")
+            return
+        message = f"a token can fit both this `iss` and one of {whose}"
+        self._faults.add(text.place, f"{message}. Write them so that none fits both, or make the two one issuer")
+
+
+def _is_open(template: TextTemplate) -> bool:
+    """Return whether a template stands for more than its own text."""
+    return bool(template.names) or template.text.endswith("**")
+
+
+def _issuer(name: str, entry: IssuerEntry, templates: list[TextTemplate], faults: Faults) -> Issuer:
     claims = entry.claims
     return Issuer(
         name=name,
-        iss=None if entry.iss is None else str(entry.iss),
+        iss=tuple(template.text for template in templates if not _is_open(template)),
+        iss_templates=tuple(template for template in templates if _is_open(template)),
         member=_selectors(claims.member, faults),
         active=_selectors(claims.active, faults),
         scopes=_selectors(claims.scopes, faults),
-        leeway=_DEFAULT_LEEWAY if entry.leeway is None else _seconds(entry.leeway, faults),
+        leeway=_DEFAULT_LEEWAY if entry.leeway is None else entry.leeway,
         salesforce_ids=entry.ids is not None,
     )
 
@@ -63,7 +116,7 @@ def _selector(entry: SelectorEntry, faults: Faults) -> Selector | None:
     try:
         pointer = () if source == "opaque" else parse_pointer(text)
     except ValueError as error:
-        faults.add(text.place, str(error))
+        faults.add(text.place, refusal(text, error))
         return None
     if written is not None and template is None:
         return None
@@ -75,21 +128,9 @@ def _template(text: Scalar, faults: Faults) -> TextTemplate | None:
     try:
         template = TextTemplate.parse(text)
     except ValueError as error:
-        faults.add(text.place, str(error))
+        faults.add(text.place, refusal(text, error))
         return None
     if ORG not in template.names:
         faults.add(text.place, f"{shown(text)} does not say where the org stands. Write `{{org}}` there")
         return None
     return template
-
-
-_DURATION = re.compile(r"([0-9]{1,6})(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _seconds(text: Scalar, faults: Faults) -> float:
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        faults.add(text.place, f"{shown(text)} is no duration. Write one such as `500ms`, `30s`, `2m` or `1h`")
-        return _DEFAULT_LEEWAY
-    return int(found[1]) * _SECONDS[found[2]]

@@ -21,7 +21,9 @@ def compile_orgs(entries: Mapping[Scalar, OrgEntry], faults: Faults) -> OrgNames
         for word in (name, entry.id, *entry.aliases):
             owner = owners.setdefault(canonical_id(word.encode()), name)
             if owner is not name:
-                message = f"{shown(word)} stands for the org {shown(owner)} (line {owner.place.line}) already"
+                message = (
+                    f"{shown(word)} stands for the org {shown(owner)} ({owner.place.seen_from(word.place)}) already"
+                )
                 faults.add(word.place, f"{message}. Let each word stand for one org")
     return OrgNames(
         {str(name): str(entry.id) for name, entry in entries.items()},

@@ -7,9 +7,10 @@ from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.model import OrgSourceEntry, PlaceEntry
 from orgfence.core.policy.strict_yaml import Scalar
-from orgfence.core.policy.wording import did_you_mean, shown
+from orgfence.core.policy.wording import did_you_mean, refusal, shown
 from orgfence.core.request import canonical_name
 from orgfence.core.rule import CredentialPlace, OrgSource, PlaceKind
+from orgfence.core.tokens.selectors import parse_pointer
 
 #: Where a rule looks that does not say it (RFC 6750 section 2.1).
 BEARER = CredentialPlace(PlaceKind.HEADER, b"authorization", b"bearer")
@@ -30,7 +31,7 @@ def credential_places(entries: Iterable[PlaceEntry], faults: Faults) -> tuple[Cr
         kind: str
         name: Scalar
         kind, name = entry.given
-        if kind != "query":
+        if kind in {"header", "cookie"}:
             _check_token(name, f"{kind} name", faults)
         if entry.scheme is not None:
             _check_scheme(entry.scheme, kind, faults)
@@ -54,21 +55,50 @@ def org_sources(
     faults: Faults,
 ) -> tuple[OrgSource, ...]:
     """Return where a rule, which looks for its credential in `places`, reads the requested org."""
-    secrets = {OrgSource(place.kind, place.name) for place in places}
+    secrets = {(place.kind, place.name) for place in places}
     sources = []
     for entry in entries:
         kind: str
         name: Scalar
         kind, name = entry.given
-        source = OrgSource(PlaceKind(kind), _name_of(kind, name, orgs))
+        source = OrgSource(
+            kind=PlaceKind(kind),
+            name=_name_of(kind, name, orgs),
+            split=b"" if entry.split is None else entry.split.encode(),
+            pointer=_pointer(name, faults) if kind == "body" else (),
+            strip=bool(entry.strip),
+        )
         if source.kind in captures:
             _check_captured(source, name, captures[source.kind], faults)
-        if source in secrets:
+        if (source.kind, source.name) in secrets:
             faults.add(name.place, f"{shown(name)} holds this rule's credential. Name what holds the org")
         elif source.kind is PlaceKind.HEADER:
             _check_org_header(source.name, name, faults)
+        elif source.kind is PlaceKind.COOKIE:
+            _check_token(name, "cookie name", faults)
+        _check_options(source, entry, name, faults)
         sources.append(source)
     return tuple(sources)
+
+
+def _pointer(text: Scalar, faults: Faults) -> tuple[str, ...]:
+    """Return the steps of a JSON Pointer, which always has a slash in front, so that nobody wonders."""
+    if not text.startswith("/"):
+        faults.add(text.place, f"{shown(text)} is no JSON Pointer. Write {shown('/' + text)}")
+        return ()
+    try:
+        return parse_pointer(text)
+    except ValueError as error:
+        faults.add(text.place, refusal(text, error))
+        return ()
+
+
+def _check_options(source: OrgSource, entry: OrgSourceEntry, name: Scalar, faults: Faults) -> None:
+    """Point out what says nothing where it stands."""
+    if source.strip and source.kind is not PlaceKind.HEADER:
+        faults.add(name.place, "`strip` goes with `header` only. Remove it")
+    if entry.split is not None and source.kind is PlaceKind.VALUE:
+        faults.add(entry.split.place, "`split` goes with what a request holds, not with `value`. Write several sources")
 
 
 def _name_of(kind: str, name: Scalar, orgs: OrgNames) -> bytes:

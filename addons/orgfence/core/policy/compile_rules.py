@@ -1,20 +1,26 @@
 """From the rules of a policy to records, and to the routes that lead to them."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 from orgfence.core.decision import Enforcement
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.compile_places import TOKEN, Captures, credential_places, org_sources
 from orgfence.core.policy.compile_tokens import check_token
+from orgfence.core.policy.examples import Example, compile_examples
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.index import Route
-from orgfence.core.policy.model import PolicyFile, RuleEntry
+from orgfence.core.policy.merged import Merged
+from orgfence.core.policy.model import ExceptEntry, PolicyFile, RuleEntry
+from orgfence.core.policy.readings import EncodedSlash
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.templates import HostTemplate, PathTemplate
-from orgfence.core.policy.wording import shown
-from orgfence.core.rule import Coverage, PlaceKind, Rule
+from orgfence.core.policy.wording import refusal, shown
+from orgfence.core.rule import ClaimsException, Coverage, Issuer, PlaceKind, Rule, Trait
+from orgfence.core.tokens.selectors import parse_pointer
 
 # Ten thousand rules with twenty pairs of host and path each; the index of so many takes some 100 MB.
 MAX_ROUTES = 200_000
@@ -22,24 +28,37 @@ MAX_ROUTES = 200_000
 _DEFAULT = "annotate"
 
 
-def compile_rules(policy: PolicyFile, orgs: OrgNames, faults: Faults, *, all_issuers: bool) -> list[Route]:
-    """Return the routes to all rules. `all_issuers`: the policy has all the issuers that the file has."""
-    if policy.rules and not policy.issuers and all_issuers:
-        faults.add(policy.rules[0].id.place, "rules, and no issuer to read their tokens by. Add `issuers`")
+class CompiledRule(NamedTuple):
+    """A rule, with what it was made of."""
+
+    rule: Rule
+    #: Each of its hosts with each of its paths.
+    routes: tuple[Route, ...]
+    entry: RuleEntry
+    examples: tuple[Example, ...]
+
+
+def compile_rules(policy: Merged, issuers: Mapping[str, Issuer], orgs: OrgNames, faults: Faults) -> list[CompiledRule]:
+    """Return the rules of all files."""
+    complete = "issuers" not in policy.incomplete
     known: dict[str, Scalar] = {}
-    routes: list[Route] = []
-    for entry in policy.rules:
+    pairs = 0
+    rules: list[CompiledRule] = []
+    for file, entry in ((read.model, entry) for read in policy.files for entry in read.model.rules):
+        if not known and not policy.issuers and complete:
+            faults.add(entry.id.place, "rules, and no issuer to read their tokens by. Add `issuers`")
         _check_id(entry.id, known, faults)
         if policy.issuers:
-            check_token(entry, policy.issuers, faults, complete=all_issuers)
-        pairs = len(entry.match.hosts) * len(entry.match.paths or [None])
-        if len(routes) + pairs > MAX_ROUTES:
+            check_token(entry, policy.issuers, faults, complete=complete)
+        pairs += len(entry.match.hosts) * len(entry.match.paths or [None])
+        if pairs > MAX_ROUTES:
             faults.stop(
                 entry.id.place,
                 f"more than {MAX_ROUTES} pairs of host and path. Use `{{name}}`, `*` and `**` for several",
             )
-        routes += _routes(entry, policy, orgs, faults)
-    return routes
+        rule, routes = _rule_and_routes(entry, file, orgs, faults)
+        rules.append(CompiledRule(rule, routes, entry, compile_examples(entry, rule, issuers, faults)))
+    return rules
 
 
 # Rule ids are labels of metrics, and stand in the header that marks a request.
@@ -54,40 +73,56 @@ def _check_id(rule_id: Scalar, known: dict[str, Scalar], faults: Faults) -> None
         faults.add(rule_id.place, "ids that begin with `oauth/` are for OAuth decisions. Choose another")
     elif first is not rule_id:
         faults.add(
-            rule_id.place, f"the rule on line {first.place.line} has the id {shown(rule_id)} already. Choose another"
+            rule_id.place,
+            f"the rule on {first.place.seen_from(rule_id.place)} has the id {shown(rule_id)} already. Choose another",
         )
 
 
 _EVERY_PATH = PathTemplate.parse("/**")
 
 
-def _routes(entry: RuleEntry, policy: PolicyFile, orgs: OrgNames, faults: Faults) -> list[Route]:
-    """Return the routes to one rule: each of its hosts with each of its paths."""
+def _rule_and_routes(
+    entry: RuleEntry, file: PolicyFile, orgs: OrgNames, faults: Faults
+) -> tuple[Rule, tuple[Route, ...]]:
+    """Return one rule, and each of its hosts with each of its paths."""
     host_texts, path_texts = entry.match.hosts, entry.match.paths or ()
     hosts = _parsed(HostTemplate.parse, host_texts, faults)
-    paths = _parsed(PathTemplate.parse, path_texts, faults)
+    parse_path = partial(PathTemplate.parse, ignore_case=bool(entry.match.ignore_case))
+    paths = _parsed(parse_path, path_texts, faults)
     captures = {
         # What a template with a fault captures is not known.
         PlaceKind.HOST: _names(hosts) if len(hosts) == len(host_texts) else None,
         PlaceKind.PATH: _names(paths) if len(paths) == len(path_texts) else None,
     }
-    rule = _rule(entry, policy, orgs, captures, faults)
+    rule = _rule(entry, file, orgs, captures, parse_path, faults)
     # A template that is listed twice must not make the rule decide twice.
     pairs = product(dict.fromkeys(hosts), dict.fromkeys(paths or [_EVERY_PATH]))
-    return [Route(rule, host, path) for host, path in pairs]
+    return rule, tuple(Route(rule, host, path) for host, path in pairs)
 
 
-def _rule(entry: RuleEntry, policy: PolicyFile, orgs: OrgNames, captures: Captures, faults: Faults) -> Rule:
+type _ParsePath = Callable[[str], PathTemplate]
+
+
+def _rule(
+    entry: RuleEntry, file: PolicyFile, orgs: OrgNames, captures: Captures, parse_path: _ParsePath, faults: Faults
+) -> Rule:
     match, token = entry.match, entry.token
-    excepted = [path for exception in entry.exceptions for path in exception.paths or ()]
+    excepted = [path for exception in entry.exceptions if exception.claims is None for path in exception.paths or ()]
     places = credential_places(token.places, faults)
-    enforcement = entry.enforcement or policy.enforcement or _DEFAULT
+    enforcement = entry.enforcement or file.enforcement or _DEFAULT
     return Rule(
         id=str(entry.id),
         methods=None if match.methods is None else _methods(match.methods, faults),
         listen=None if match.listen is None else frozenset(match.listen),
-        except_paths=tuple(_parsed(PathTemplate.parse, excepted, faults)),
+        except_paths=tuple(_parsed(parse_path, excepted, faults)),
+        except_claims=tuple(
+            _claims_exception(exception, parse_path, faults)
+            for exception in entry.exceptions
+            if exception.claims is not None
+        ),
+        encoded_slash=EncodedSlash(match.encoded_slash or EncodedSlash.BOTH),
         org=org_sources(entry.org, captures, places, orgs, faults),
+        agree=bool(entry.agree),
         issuer=None if token.issuer is None else str(token.issuer),
         places=places,
         scopes=frozenset(scope.encode() for scope in token.scopes),
@@ -96,9 +131,21 @@ def _rule(entry: RuleEntry, policy: PolicyFile, orgs: OrgNames, captures: Captur
         pass_without_org="org" in entry.pass_without,
         pass_without_claim="claim" in entry.pass_without,
         enforcement=Enforcement[enforcement.upper()],
-        undetermined=Enforcement[(entry.undetermined or policy.undetermined or enforcement).upper()],
+        undetermined=Enforcement[(entry.undetermined or file.undetermined or enforcement).upper()],
         unauthenticated=Enforcement[(token.unauthenticated or _DEFAULT).upper()],
     )
+
+
+def _claims_exception(entry: ExceptEntry, parse_path: _ParsePath, faults: Faults) -> ClaimsException:
+    claims = []
+    for name, values in (entry.claims or {}).items():
+        try:
+            pointer = parse_pointer(name)
+        except ValueError as error:
+            faults.add(name.place, refusal(name, error))
+            continue
+        claims.append(frozenset(Trait(pointer, value.encode()) for value in values))
+    return ClaimsException(tuple(claims), tuple(_parsed(parse_path, entry.paths or (), faults)))
 
 
 def _parsed[T](parse: Callable[[str], T], texts: Iterable[Scalar], faults: Faults) -> list[T]:
@@ -108,7 +155,7 @@ def _parsed[T](parse: Callable[[str], T], texts: Iterable[Scalar], faults: Fault
         try:
             templates.append(parse(str(text)))
         except ValueError as error:
-            faults.add(text.place, str(error))
+            faults.add(text.place, refusal(text, error))
     return templates
 
 

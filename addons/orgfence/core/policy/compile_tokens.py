@@ -58,7 +58,7 @@ def _usable(rule: RuleEntry, issuers: Issuers, faults: Faults, *, complete: bool
         faults.add(named.place, f"unknown issuer {shown(named)}.{hint}")
         return []
 
-    without_iss = [name for name, issuer in issuers.items() if issuer.iss is None]
+    without_iss = [name for name, issuer in issuers.items() if not issuer.iss]
     if len(without_iss) > 1:
         whose = f"a token may be of {listed(without_iss)}, which all lack `iss`"
         faults.add(rule.id.place, f"{whose}. Name the one that is meant: `token: {{issuer: {without_iss[0]}}}`")

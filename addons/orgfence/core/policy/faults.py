@@ -1,7 +1,8 @@
 """The operator's mistakes: where each stands, what is wrong there and how to mend it. All of them at once."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import total_ordering
 from typing import NamedTuple, NoReturn
 
 from orgfence.core.policy.wording import visible
@@ -10,18 +11,56 @@ from orgfence.core.policy.wording import visible
 MAX_FAULTS = 100
 
 
-class Place(NamedTuple):
-    """A place in a policy file; both count from 1, columns in characters."""
+@total_ordering
+class Source:
+    """One file of a policy, as messages speak of it; sorted as the files are read."""
 
+    __slots__ = ("_shown", "lines", "name", "order")
+
+    def __init__(self, name: str, lines: Sequence[str], order: int = 0) -> None:
+        """Take the file as the reader knows it, its lines, and its number among the policy's files."""
+        self.name = name
+        self.lines = lines
+        self.order = order
+        self._shown: dict[int, str] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __lt__(self, other: "Source") -> bool:
+        return self.order < other.order
+
+    def shown(self, line: int) -> str:
+        """Return a line, counted from 1, with its secrets masked."""
+        if line not in self._shown:
+            self._shown[line] = _SECRET.sub(_mask, self.lines[line - 1])
+        return self._shown[line]
+
+
+class Place(NamedTuple):
+    """A place in a policy; line and column count from 1, columns in characters."""
+
+    source: Source
     line: int
     column: int
+
+    def __str__(self) -> str:
+        """Return it as editors and terminals take it."""
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+    def seen_from(self, other: "Place") -> str:
+        """Return what a message at another place calls this one."""
+        if self.source is other.source:
+            return f"line {self.line}"
+        return f"{self.source.name}:{self.line}"
 
 
 class Fault(NamedTuple):
     """One mistake."""
 
-    #: The file, as the reader knows it.
-    name: str
     place: Place
     #: What is wrong, and after a full stop what to do about it.
     message: str
@@ -30,7 +69,7 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         """Return `file:line:column: message`, the line itself, and a caret below the place."""
-        message = f"{self.name}:{self.place.line}:{self.place.column}: {self.message}"
+        message = f"{self.place}: {self.message}"
         if not self.line:
             return message
         line, column = _excerpt(self.line, self.place.column)
@@ -55,29 +94,36 @@ class PolicyError(Exception):
 
 
 class Faults:
-    """Collects what is wrong with one file."""
+    """Collects what is wrong with a policy."""
 
-    __slots__ = ("_found", "_lines", "_name", "_shown")
+    __slots__ = ("_found", "_secrets")
 
-    def __init__(self, name: str, lines: list[str]) -> None:
-        """Take the file's name and its lines, for the messages."""
-        self._name = name
-        self._lines = lines
-        self._shown: dict[int, str] = {}
+    def __init__(self) -> None:
+        """Begin without any."""
         self._found: list[Fault] = []
+        self._secrets: list[str] = []
 
     def add(self, place: Place, message: str) -> None:
         """Note a fault. `PolicyError` once there are too many to go on."""
-        if place.line not in self._shown:
-            self._shown[place.line] = _SECRET.sub(_mask, self._lines[place.line - 1])
-        self._found.append(Fault(self._name, place, message, self._shown[place.line]))
-        if len(self._found) == MAX_FAULTS:
+        for secret in self._secrets:
+            message = message.replace(secret, "…")
+        self._found.append(Fault(place, message, place.source.shown(place.line)))
+        if self.are_many:
             raise PolicyError(self._found)
 
     def stop(self, place: Place, message: str) -> NoReturn:
-        """Note a fault after which nothing more can be said, and raise `PolicyError`."""
+        """Note a fault after which nothing more can be said of the file, and raise `PolicyError`."""
         self.add(place, message)
         raise PolicyError(self._found)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Keep these out of all messages to come, but for what is too short to be a secret."""
+        self._secrets += [secret for secret in secrets if len(secret) >= _MIN_SECRET]
+
+    @property
+    def are_many(self) -> bool:
+        """Whether there are too many to go on."""
+        return len(self._found) >= MAX_FAULTS
 
     @property
     def places(self) -> frozenset[Place]:
@@ -90,6 +136,7 @@ class Faults:
             raise PolicyError(self._found)
 
 
+_MIN_SECRET = 4
 # Messages end in logs, where no secret may; a policy that holds one has yet to be told so.
 _SECRET = re.compile(r"((?:secret|password)[\"']?\s*:\s*)(.+)", re.IGNORECASE)
 

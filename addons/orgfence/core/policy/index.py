@@ -4,10 +4,12 @@ Hosts and paths are looked up in tries, so a look-up costs what the request is l
 every team's rules slow down every other team's requests.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from orgfence.core.policy.host_names import host_readings, read_address
+from orgfence.core.policy.letter_case import fold_case
 from orgfence.core.policy.templates import HostTemplate, PathTemplate, Segment
 from orgfence.core.request import Authority
 from orgfence.core.rule import Rule
@@ -34,8 +36,9 @@ class _Node[T]:
     def __init__(self) -> None:
         #: The node behind each segment that is fixed.
         self.literals: dict[bytes, _Node[T]] = {}
-        #: The node behind a segment that is fixed in part, by its prefix and suffix. Few, so they are tried in turn.
-        self.partly: dict[tuple[bytes, bytes], _Node[T]] = {}
+        #: The node behind a segment that is fixed in part, by its prefix and suffix, those by how long they are. Few
+        #: lengths, so they are tried in turn.
+        self.partly: dict[tuple[int, int], dict[tuple[bytes, bytes], _Node[T]]] = {}
         #: The node behind any segment but an empty one.
         self.anything: _Node[T] | None = None
         #: The values whose template ends here.
@@ -44,10 +47,11 @@ class _Node[T]:
         self.rests: list[T] = []
 
     def behind_partly(self, segment: bytes) -> list["_Node[T]"]:
+        length = len(segment)
         return [
-            node
-            for (prefix, suffix), node in self.partly.items()
-            if len(segment) > len(prefix) + len(suffix) and segment.startswith(prefix) and segment.endswith(suffix)
+            nodes[ends]
+            for (before, behind), nodes in self.partly.items()
+            if length > before + behind and (ends := (segment[:before], segment[length - behind :])) in nodes
         ]
 
 
@@ -65,7 +69,8 @@ class _Trie[T]:
             if segment.literal is not None:
                 node = node.literals.setdefault(segment.literal, _Node())
             elif segment.prefix or segment.suffix:
-                node = node.partly.setdefault((segment.prefix, segment.suffix), _Node())
+                nodes = node.partly.setdefault((len(segment.prefix), len(segment.suffix)), {})
+                node = nodes.setdefault((segment.prefix, segment.suffix), _Node())
             else:
                 node.anything = following = node.anything or _Node()
                 node = following
@@ -104,17 +109,29 @@ class _Trie[T]:
             node, depth = waiting.pop()
 
 
-class PathIndex(_Trie[Route]):
-    """The routes of one host template, by their paths. `find` takes a reading's segments."""
+class PathIndex:
+    """The routes of one host template, by their paths."""
 
-    __slots__ = ("routes",)
+    __slots__ = ("find", "routes")
+
+    #: Takes a reading's segments and returns every route whose path template matches.
+    find: Callable[[Sequence[bytes]], list[Route]]
 
     def __init__(self, routes: Iterable[Route]) -> None:
         """Index the routes by their path templates."""
-        super().__init__()
         self.routes = tuple(routes)
+        exact: _Trie[Route] = _Trie()
+        folded: _Trie[Route] = _Trie()
         for route in self.routes:
-            self.insert(route.path.segments, route, rest=route.path.rest)
+            trie = folded if route.path.ignore_case else exact
+            trie.insert(route.path.segments, route, rest=route.path.rest)
+        # Where all routes regard case, nobody pays for those that do not.
+        ignores_case = any(route.path.ignore_case for route in self.routes)
+        self.find = partial(_find_in_any_case, exact, folded) if ignores_case else exact.find
+
+
+def _find_in_any_case(exact: _Trie[Route], folded: _Trie[Route], segments: Sequence[bytes]) -> list[Route]:
+    return exact.find(segments) + folded.find([fold_case(segment) for segment in segments])
 
 
 class HostMatch(NamedTuple):

@@ -1,92 +1,59 @@
 """The shape of a policy file: which keys there are, which must be there, and what kind of value each takes.
 
 What the values mean together is not judged here but where they are compiled. A key that is `NotYet` belongs to
-the language and not to this version; the version that builds it gives it its type.
+the language and not to this version; the version that builds it gives it its type. The descriptions are what
+editors show, by the JSON Schema that is made of this.
 """
 
-from types import NoneType
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import model_validator as validator
 
-from orgfence.core.policy.scalars import NotYet, Text, fault, number, one_of, text
-from orgfence.core.policy.strict_yaml import Scalar, Sequence
-from orgfence.core.policy.wording import listed, shown
+from orgfence.core.policy.scalars import (
+    Duration,
+    Flag,
+    Name,
+    NotYet,
+    OneOf,
+    Port,
+    Size,
+    Text,
+    fault,
+    json_value,
+    number,
+)
+from orgfence.core.policy.section import OneOrSome, OrClaim, Section
+from orgfence.core.policy.strict_yaml import Mapping, Node, Scalar
 
 VERSION = 1
 
 
-class Section(BaseModel):
-    """A mapping of the policy: it takes its own keys and no others."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    #: What a message calls it.
-    called: ClassVar[str]
-    #: The keys of which exactly one belongs in it.
-    choice: ClassVar[tuple[str, ...]] = ()
-
-    @model_validator(mode="after")
-    def _check_choice(self) -> Self:
-        given = [key for key in self.choice if getattr(self, key) is not None]
-        if self.choice and not given:
-            raise fault(f"{self.called} without {listed(self.choice)}. Add {'one' if self.choice[1:] else 'it'}")
-        if len(given) > 1:
-            raise fault(f"{self.called} with {listed(given, 'and')} at once. Keep one of them")
-        return self
-
-    @property
-    def given(self) -> tuple[str, Any]:
-        """The key of its choice that it has, and what that holds."""
-        return next((key, held) for key in self.choice if (held := getattr(self, key)) is not None)
-
-    @classmethod
-    def keys(cls) -> dict[str, FieldInfo]:
-        """Return the keys that it takes in this version, as a policy spells them."""
-        fields = cls.model_fields.items()
-        return {field.alias or name: field for name, field in fields if field.annotation is not NoneType}
-
-
-def _issuer(node: object) -> Scalar:
-    if isinstance(node, Sequence):
-        raise fault("a list in `iss` is not supported yet. Write one `iss`, and an issuer for each of the others")
-    iss = text(node)
-    if "{" in iss:
-        raise fault("a template in `iss` is not supported yet. Write the whole `iss`")
-    return iss
-
-
-def _port(node: object) -> int:
-    port = number(node)
-    if not 1 <= port <= 65_535:
-        raise fault(f"{shown(str(port))} is no port. Use one from `1` to `65535`")
-    return port
-
-
-def _version(node: object) -> int:
-    version = number(node)
+def _version(node: object, info: ValidationInfo) -> int:
+    version = number(node, info)
     if version != VERSION:
         raise fault(f"unknown version `{version}`. Write `version: {VERSION}`")
     return version
 
 
-def _list(node: object) -> object:
-    """Take what is no list for a list of one."""
-    return node if isinstance(node, Sequence) else [node]
+def _json(node: object, info: ValidationInfo) -> object:
+    return json_value(cast("Node", node), info)
 
 
-def _selector(node: object) -> object:
-    """Take a text for a claim's name."""
-    return {"claim": node} if isinstance(node, Scalar) else node
+def _json_object(node: object, info: ValidationInfo) -> dict[str, Any]:
+    if not isinstance(node, Mapping):
+        raise fault("claims and their values belong here. Write `{…}`, which may be empty")
+    return cast("dict[str, Any]", json_value(node, info))
 
 
 _SOME = Field(min_length=1)
-_ONE_OR_SOME = BeforeValidator(_list)
+_ONE_OR_SOME = OneOrSome()
 
-Enforcing = Annotated[Scalar, one_of("enforcement", "block", "annotate", "observe")]
-Covering = Annotated[Scalar, one_of("coverage", "active", "member")]
-Missing = Annotated[Scalar, one_of("`pass_without` value", "token", "org", "claim")]
+Enforcing = Annotated[Scalar, OneOf("enforcement", "block", "annotate", "observe")]
+Covering = Annotated[Scalar, OneOf("coverage", "active", "member")]
+Missing = Annotated[Scalar, OneOf("`pass_without` value", "token", "org", "claim")]
+Texts = Annotated[list[Text], _SOME]
+OneOrSomeTexts = Annotated[list[Text], _SOME, _ONE_OR_SOME]
 
 
 class OrgEntry(Section):
@@ -94,8 +61,8 @@ class OrgEntry(Section):
 
     called = "an org"
 
-    id: Text
-    aliases: Annotated[list[Text], _SOME] = Field(default_factory=list)
+    id: Text = Field(description="The id that tokens and requests carry.")
+    aliases: Texts = Field(default_factory=list, description="Other words for it, as good as the id and the name.")
 
 
 class SelectorEntry(Section):
@@ -104,14 +71,20 @@ class SelectorEntry(Section):
     called = "a selector"
     choice = ("claim", "jose", "opaque")
 
-    claim: Text | None = None
-    jose: Text | None = None
-    opaque: Text | None = None
-    split: Text | None = None
-    template: Text | None = None
+    claim: Text | None = Field(
+        default=None, description="A claim's name, or a JSON Pointer where `*` is every item or value."
+    )
+    jose: Text | None = Field(default=None, description="The same, in the token's JOSE header.")
+    opaque: Text | None = Field(
+        default=None, description="A template for the text of a token that is no JWT: `{org}!**`."
+    )
+    split: Text | None = Field(default=None, description="What separates the values, where one string holds several.")
+    template: Text | None = Field(
+        default=None, description="What the string looks like; the org is what `{org}` stands for."
+    )
 
 
-Selectors = Annotated[list[Annotated[SelectorEntry, BeforeValidator(_selector)]], _ONE_OR_SOME, _SOME]
+Selectors = Annotated[list[Annotated[SelectorEntry, OrClaim()]], _SOME, _ONE_OR_SOME]
 
 
 class ClaimsEntry(Section):
@@ -119,9 +92,11 @@ class ClaimsEntry(Section):
 
     called = "`claims`"
 
-    member: Selectors = Field(default_factory=list)
-    active: Selectors = Field(default_factory=list)
-    scopes: Selectors = Field(default_factory=list)
+    member: Selectors = Field(default_factory=list, description="Where a token names the orgs that it may act in.")
+    active: Selectors = Field(default_factory=list, description="Where it names the one org that it acts in.")
+    scopes: Selectors = Field(
+        default_factory=list, description="Where it names its scopes: a string split at spaces, or a list."
+    )
 
 
 class IssuerEntry(Section):
@@ -129,10 +104,16 @@ class IssuerEntry(Section):
 
     called = "an issuer"
 
-    iss: Annotated[Scalar, PlainValidator(_issuer)] | None = None
-    claims: ClaimsEntry = Field(default_factory=ClaimsEntry)
-    leeway: Text | None = None
-    ids: Annotated[Scalar, one_of("`ids` value", "salesforce")] | None = None
+    iss: OneOrSomeTexts = Field(
+        default_factory=list,
+        description="The `iss` that its tokens carry, exactly; a list of such; or templates such as "
+        "`https://kc.example.com/realms/{realm}`. Without it the issuer reads what no other claims.",
+    )
+    claims: ClaimsEntry = Field(default_factory=ClaimsEntry, description="How its tokens name orgs and scopes.")
+    leeway: Duration | None = Field(default=None, description="Grace for `exp`, `nbf` and `iat`.")
+    ids: Annotated[Scalar, OneOf("`ids` value", "salesforce")] | None = Field(
+        default=None, description="`salesforce`: its 15- and 18-character ids are one."
+    )
     preset: NotYet = None
     verify: NotYet = None
     oauth: NotYet = None
@@ -149,54 +130,84 @@ class MatchEntry(Section):
 
     called = "`match`"
 
-    hosts: Annotated[list[Text], _SOME]
-    paths: Annotated[list[Text], _SOME] | None = None
-    methods: Annotated[list[Text], _SOME] | None = None
-    listen: Annotated[list[Annotated[int, PlainValidator(_port)]], _SOME] | None = None
-    ignore_case: NotYet = None
-    encoded_slash: NotYet = None
+    hosts: Texts = Field(
+        description="`api.example.com`, `{tenant}.api.example.com`, `*.example.com` (one or more labels), `*`; without "
+        "a port any port."
+    )
+    paths: Texts | None = Field(
+        default=None,
+        description="Templates: `{name}` and `*` are one segment, a final `**` is zero or more; a trailing slash makes "
+        "no difference.",
+    )
+    methods: Texts | None = Field(
+        default=None, description="HEAD counts as GET, and a method-override header counts as a method too."
+    )
+    listen: Annotated[list[Port], _SOME] | None = Field(
+        default=None, description="The ports of this proxy that the rule is for."
+    )
+    ignore_case: Flag | None = Field(default=None, description="Whether upstream takes `/Orgs` for `/orgs`.")
+    encoded_slash: Annotated[Scalar, OneOf("`encoded_slash` value", "data", "separator")] | None = Field(
+        default=None,
+        description="How upstream takes `%2F` in a path: `data` (a character like any other, as GitLab) or `separator` "
+        "(a slash, as npm). Without it, each reading is judged.",
+    )
 
 
 class ExceptEntry(Section):
     """Requests that a rule is not for after all."""
 
     called = "an exception"
-    choice = ("paths",)
 
-    paths: Annotated[list[Text], _SOME] | None = None
-    claims: NotYet = None
+    paths: Texts | None = Field(default=None, description="There the rule is as if it were not written.")
+    claims: dict[Name, OneOrSomeTexts] | None = Field(
+        default=None,
+        description="Tokens that have, in each of these claims, one of the values listed. With `paths` beside it, only "
+        "there.",
+    )
+
+    @validator(mode="after")
+    def _check_given(self) -> Self:
+        if self.paths is None and self.claims is None:
+            raise fault("an exception without `paths` or `claims`. Add one")
+        if self.claims is not None and not self.claims:
+            raise fault("`claims` names no claim, and would except every token. Name one, as in `{role: [admin]}`")
+        return self
 
 
 class OrgSourceEntry(Section):
     """Where the requested org stands."""
 
     called = "an org source"
-    choice = ("path", "header", "query", "host", "value")
+    choice = ("path", "header", "query", "host", "cookie", "body", "form", "value")
 
-    path: Text | None = None
-    header: Text | None = None
-    query: Text | None = None
-    host: Text | None = None
-    value: Text | None = None
-    cookie: NotYet = None
-    body: NotYet = None
-    form: NotYet = None
+    path: Text | None = Field(default=None, description="The capture of that name in the rule's path templates.")
+    header: Text | None = Field(default=None, description="Every value of that header.")
+    query: Text | None = Field(default=None, description="Every value of that query parameter.")
+    host: Text | None = Field(default=None, description="The capture of that name in the rule's host templates.")
+    cookie: Text | None = Field(default=None, description="Every value of that cookie.")
+    body: Text | None = Field(
+        default=None, description="A JSON Pointer into the request's JSON body: `/organization/id`."
+    )
+    form: Text | None = Field(default=None, description="Every value of that field of the request's form.")
+    value: Text | None = Field(default=None, description="No part of the request: the org is pinned to this one.")
     client: NotYet = None
-    strip: NotYet = None
-    split: NotYet = None
+    strip: Flag | None = Field(default=None, description="The header is for orgfence alone, and not forwarded.")
+    split: Text | None = Field(default=None, description="What separates the orgs, where one value holds several.")
 
 
 class PlaceEntry(Section):
     """Where the credential stands."""
 
     called = "a place for the token"
-    choice = ("header", "query", "cookie")
+    choice = ("header", "query", "cookie", "form")
 
-    header: Text | None = None
-    scheme: Text | None = None
-    query: Text | None = None
-    cookie: Text | None = None
-    form: NotYet = None
+    header: Text | None = Field(default=None, description="That header.")
+    scheme: Text | None = Field(
+        default=None, description="The scheme before the token, such as `Bearer`; none: the whole value."
+    )
+    query: Text | None = Field(default=None, description="That query parameter.")
+    cookie: Text | None = Field(default=None, description="That cookie.")
+    form: Text | None = Field(default=None, description="That field of the request's form (RFC 6750 section 2.2).")
 
 
 class TokenEntry(Section):
@@ -204,11 +215,47 @@ class TokenEntry(Section):
 
     called = "`token`"
 
-    issuer: Text | None = None
-    scopes: Annotated[list[Text], _SOME] = Field(default_factory=list)
-    places: list[PlaceEntry] = Field(default_factory=list, alias="from", min_length=1)
-    coverage: Covering | None = None
-    unauthenticated: Enforcing | None = None
+    issuer: Text | None = Field(
+        default=None, description="The issuer that the token must come from; without it any, by `iss`."
+    )
+    scopes: Texts = Field(default_factory=list, description="All of these.")
+    places: list[PlaceEntry] = Field(
+        default_factory=list,
+        alias="from",
+        min_length=1,
+        description="Where the credential is looked for; without it `[{header: Authorization, scheme: Bearer}]`.",
+    )
+    coverage: Covering | None = Field(
+        default=None, description="Which orgs count; without it `active` if the token has one, else `member`."
+    )
+    unauthenticated: Enforcing | None = Field(
+        default=None,
+        description="What is done, at most, with what the API answers with its own 401: a token missing, expired or "
+        "not yet valid. `block`: the rule's enforcement.",
+    )
+
+
+class ExampleEntry(Section):
+    """A request, and what the policy says of it."""
+
+    called = "an example"
+
+    request: Text = Field(description="Method and URL: `GET https://api.example.com/orgs/acme`.")
+    headers: dict[Name, OneOrSomeTexts] = Field(default_factory=dict, description="Further header fields.")
+    body: Annotated[Any, PlainValidator(_json), WithJsonSchema({})] = Field(
+        default=None, description="Text, or keys and values that are sent as JSON."
+    )
+    listen: Port | None = Field(default=None, description="The port of this proxy that it comes in on.")
+    token: Annotated[dict[str, Any], PlainValidator(_json_object), WithJsonSchema({"type": "object"})] | None = Field(
+        default=None,
+        description="The claims of its token, over those of an unexpired one of the rule's issuer with the rule's "
+        "scopes and no orgs; without it no token. Of an issuer whose `iss` is a template, say which `iss`.",
+    )
+    granted: NotYet = None
+    verdict: Annotated[Scalar, OneOf("verdict", "allow", "mismatch", "undetermined")] = Field(
+        description="What the policy says of it: `allow`, `mismatch` or `undetermined`."
+    )
+    reason: Text | None = Field(default=None, description="The reason of the decision that decides.")
 
 
 class RuleEntry(Section):
@@ -216,16 +263,36 @@ class RuleEntry(Section):
 
     called = "a rule"
 
-    id: Text
-    match: MatchEntry
-    exceptions: list[ExceptEntry] = Field(default_factory=list, alias="except", min_length=1)
-    org: Annotated[list[OrgSourceEntry], _ONE_OR_SOME, _SOME] = Field(default_factory=list)
-    token: TokenEntry = Field(default_factory=TokenEntry)
-    pass_without: Annotated[list[Missing], _SOME] = Field(default_factory=list)
-    undetermined: Enforcing | None = None
-    enforcement: Enforcing | None = None
-    agree: NotYet = None
-    examples: NotYet = None
+    id: Text = Field(description="Names the rule in metrics, log and answers.")
+    match: MatchEntry = Field(description="Which requests the rule is for.")
+    exceptions: list[ExceptEntry] = Field(
+        default_factory=list,
+        alias="except",
+        min_length=1,
+        description="Which of those it is not for; any one is enough.",
+    )
+    org: Annotated[list[OrgSourceEntry], _SOME, _ONE_OR_SOME] = Field(
+        default_factory=list,
+        description="Where the requested org stands, or a list: every org that one of them gives must be granted. "
+        "Without it the rule checks the token and its scopes only.",
+    )
+    token: TokenEntry = Field(default_factory=TokenEntry, description="What the rule asks of the token.")
+    pass_without: Annotated[list[Missing], _SOME] = Field(
+        default_factory=list,
+        description="What may be missing: `token`, `org` (no source gave one), `claim` (the token names no org). The "
+        "other checks hold all the same.",
+    )
+    agree: Flag | None = Field(default=None, description="Whether all requested orgs must be the same one.")
+    undetermined: Enforcing | None = Field(
+        default=None,
+        description="What to do when no verdict can be reached; without it the file's, else the enforcement.",
+    )
+    enforcement: Enforcing | None = Field(
+        default=None, description="What to do with a mismatch; without it the file's."
+    )
+    examples: list[ExampleEntry] = Field(
+        default_factory=list, min_length=1, description="Requests and what is said of them, run by `orgfence check`."
+    )
 
 
 class PolicyFile(Section):
@@ -233,14 +300,37 @@ class PolicyFile(Section):
 
     called = "a policy"
 
-    version: Annotated[int, PlainValidator(_version)]
-    enforcement: Enforcing | None = None
-    undetermined: Enforcing | None = None
-    unmatched: Annotated[Scalar, one_of("`unmatched` value", "observe", "block")] | None = None
-    orgs: dict[Text, OrgEntry] = Field(default_factory=dict)
-    issuers: dict[Text, IssuerEntry] = Field(default_factory=dict)
-    rules: list[RuleEntry] = Field(default_factory=list)
-    disclose: NotYet = None
-    annotate_request: NotYet = None
-    log_repeat: NotYet = None
-    body_limit: NotYet = None
+    version: Annotated[int, PlainValidator(_version), WithJsonSchema({"const": VERSION})] = Field(
+        description="The version of this language: `1`."
+    )
+    enforcement: Enforcing | None = Field(
+        default=None, description="For this file's rules that do not say; `annotate` without it."
+    )
+    undetermined: Enforcing | None = Field(
+        default=None, description="For this file's rules that do not say: what to do when no verdict can be reached."
+    )
+    unmatched: Annotated[Scalar, OneOf("`unmatched` value", "observe", "block")] | None = Field(
+        default=None,
+        description="What to do with requests to guarded hosts that no rule matches: `observe` without it; of files "
+        "that differ, `block` wins.",
+    )
+    orgs: dict[Name, OrgEntry] = Field(default_factory=dict, description="Names for org ids.")
+    issuers: dict[Name, IssuerEntry] = Field(
+        default_factory=dict, description="Whose tokens are trusted, by a name of your choice."
+    )
+    rules: list[RuleEntry] = Field(default_factory=list, description="What is judged.")
+    disclose: Annotated[Scalar, OneOf("`disclose` value", "all", "reason")] | None = Field(
+        default=None, description="What clients are told of a mismatch: `all`, or the `reason` without the orgs."
+    )
+    annotate_request: Flag | None = Field(
+        default=None,
+        description="Whether an annotation is on the request that goes upstream too, not only on the response.",
+    )
+    log_repeat: Duration | None = Field(default=None, description="For so long the same line is not logged again.")
+    body_limit: Size | None = Field(
+        default=None, description="How much of a body is read for a rule; more is `body_unread`."
+    )
+
+
+#: The keys of the whole policy, of which one file has each.
+GLOBAL_KEYS = ("disclose", "annotate_request", "log_repeat", "body_limit")

@@ -8,6 +8,7 @@ own. A normal path holds nothing that they differ about, and pays for one regula
 
 import re
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -23,6 +24,17 @@ _MAX_STATES = 4 * _MAX_READINGS
 _MAX_STATE_BYTES = 128 * 1024
 
 
+class EncodedSlash(StrEnum):
+    """How a server takes `%2F` in a path."""
+
+    #: Nobody has said, so both are judged.
+    BOTH = "both"
+    #: A character of its segment, as in GitLab's `group%2Fproject`.
+    DATA = "data"
+    #: A slash like any other, as in npm's `@scope%2Fname`.
+    SEPARATOR = "separator"
+
+
 class Reading(NamedTuple):
     """One way to read a request's target."""
 
@@ -32,10 +44,10 @@ class Reading(NamedTuple):
     query: bytes
 
 
-def plain_reading(target: bytes) -> Reading:
+def plain_reading(target: bytes, slash: EncodedSlash = EncodedSlash.BOTH) -> Reading:
     """Read a target as it stands; one without a leading slash as if it had one."""
     path, _, query = target.partition(b"?")
-    return _read(path, query)
+    return _read_separated(path, query) if slash is _SEPARATOR else _read(path, query)
 
 
 def has_other_readings(target: bytes) -> bool:
@@ -43,8 +55,12 @@ def has_other_readings(target: bytes) -> bool:
     return _UNDISPUTED.match(target) is None
 
 
-def other_readings(target: bytes) -> tuple[Reading, ...] | None:
-    """Return all distinct readings but the plain one, or None where they are too many to be judged."""
+def other_readings(target: bytes, slash: EncodedSlash = EncodedSlash.BOTH) -> tuple[Reading, ...] | None:
+    """Return all distinct readings but the plain one, or None where they are too many to be judged.
+
+    Under `DATA` no step on the way made a separator of an encoded slash. Under `SEPARATOR` the server takes each for
+    one, but a proxy before it, which may have resolved dot segments, need not. Both are among those of `BOTH`.
+    """
     if not has_other_readings(target):
         return ()
     path, _, query = target.partition(b"?")
@@ -54,15 +70,17 @@ def other_readings(target: bytes) -> tuple[Reading, ...] | None:
     # HTTP/2 can carry a raw space, at which a target that is sent on over HTTP/1.1 may end.
     starts = (_upper_escapes(path), _upper_escapes(path.partition(b" ")[0]))
     states = dict.fromkeys((start, query) for start in starts)
-    readings = {_read(*state): None for state in states}
+    read = _read_separated if slash is _SEPARATOR else _read
+    rewrites = _REWRITES_AS_DATA if slash is EncodedSlash.DATA else _REWRITES
+    readings = {read(*state): None for state in states}
     waiting = list(states)
     state_bytes = 0
     for state in waiting:
-        for following in _steps(*state):
+        for following in _steps(*state, rewrites):
             if following in states:
                 continue
             states[following] = None
-            readings[_read(*following)] = None
+            readings[read(*following)] = None
             waiting.append(following)
             state_bytes += len(following[0])
             if len(readings) > _MAX_READINGS or len(states) > _MAX_STATES or state_bytes > _MAX_STATE_BYTES:
@@ -101,11 +119,19 @@ def _read(path: bytes, query: bytes) -> Reading:
 
 
 _ENCODED_SLASH = re.compile(b"%2[Ff]")
+_SEPARATOR = EncodedSlash.SEPARATOR
+
+#: What a server does to a path, each with a sign that must stand in it.
+type _Rewrites = tuple[tuple[bytes, Callable[[bytes], bytes]], ...]
 
 
-def _steps(path: bytes, query: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _read_separated(path: bytes, query: bytes) -> Reading:
+    return _read(_ENCODED_SLASH.sub(b"/", path), query)
+
+
+def _steps(path: bytes, query: bytes, rewrites: _Rewrites) -> Iterator[tuple[bytes, bytes]]:
     """Take a still encoded path one step further, in each way that there is."""
-    for sign, rewrite in _REWRITES:
+    for sign, rewrite in rewrites:
         if sign in path:
             yield rewrite(path), query
     # Ended where a query begins, once it is decoded.
@@ -127,6 +153,11 @@ def _decode(path: bytes) -> bytes:
     return _upper_escapes(unquote_to_bytes(path))
 
 
+def _decode_but_slashes(path: bytes) -> bytes:
+    # An escape is never made of what stands on both sides of another, so the parts can be decoded on their own.
+    return _upper_escapes(b"%2F".join(unquote_to_bytes(part) for part in path.split(b"%2F")))
+
+
 def _resolve_dots(one: frozenset[bytes], two: frozenset[bytes], path: bytes) -> bytes:
     # https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
     root = 1 if path.startswith(b"/") else 0
@@ -137,6 +168,20 @@ def _resolve_dots(one: frozenset[bytes], two: frozenset[bytes], path: bytes) -> 
         elif segment not in one:
             kept.append(segment)
     return b"/".join(kept)
+
+
+def _strip_line_ends(path: bytes) -> bytes:
+    # What stood apart can be an escape together.
+    return _upper_escapes(path.translate(None, b"\t\r\n"))
+
+
+def _read_overlong(slash: bytes, path: bytes) -> bytes:
+    # What it spells can be part of an escape.
+    return _upper_escapes(_OVERLONG.sub(lambda form: _ascii_of_overlong(form).replace(b"/", slash), path))
+
+
+_OVERLONG_STARTS = (b"\xc0", b"\xc1", b"\xe0", b"\xf0")
+_OVERLONG = re.compile(rb"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]")
 
 
 def _ascii_of_overlong(form: re.Match[bytes]) -> bytes:
@@ -153,12 +198,9 @@ def _replacing(pattern: bytes, replacement: bytes | Callable[[re.Match[bytes]], 
     return partial(re.compile(pattern, re.DOTALL).sub, replacement)
 
 
-#: What servers do to a path, each with a sign that must stand in it.
-_REWRITES: tuple[tuple[bytes, partial[bytes]], ...] = (
-    # Decode it as a whole: a proxy before the server, or the server before it splits the path.
-    (b"%", partial(_decode)),
-    # Take for a separator an encoded slash (most), or a backslash (IIS, and all that parse as browsers do).
-    (b"%2F", _replacing(b"%2F", b"/")),
+#: What they do however they take an encoded slash.
+_REWRITES_OF_ALL: _Rewrites = (
+    # Take for a separator a backslash (IIS, and all that parse as browsers do).
     (b"\\", _replacing(rb"\\", b"/")),
     (b"%5C", _replacing(b"%5C", b"/")),
     # Resolve dot segments: some before they decode, most after.
@@ -181,8 +223,25 @@ _REWRITES: tuple[tuple[bytes, partial[bytes]], ...] = (
     (b"\0", _replacing(b"\0.*", b"")),
     (b"%00", _replacing(b"%00.*", b"")),
     # Take out tabs and line ends (the parsers of URLs in browsers, Node.js and Python).
-    (b"", _replacing(rb"[\t\r\n]+", b"")),
-    # Read overlong UTF-8 as ASCII (`C0 AF` is a slash) or `%u002F` as an escape: IIS and Java of old.
-    (b"", _replacing(rb"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]", _ascii_of_overlong)),
+    *((sign, _strip_line_ends) for sign in (b"\t", b"\r", b"\n")),
+    # Read `%u002F` as an escape (IIS and Java of old).
     (b"%", _replacing(b"%[uU]([0-9A-Fa-f]{4})", _utf8_of_u_escape)),
+)
+#: What they do to encoded slashes too, where these are characters of a segment and stay so.
+_REWRITES_AS_DATA: _Rewrites = (
+    # Decode the path as a whole: a proxy before the server, or the server before it splits the path.
+    (b"%", _decode_but_slashes),
+    # Read overlong UTF-8 as ASCII (IIS and Java of old): `C0 AF` is a slash.
+    *((sign, partial(_read_overlong, b"%2F")) for sign in _OVERLONG_STARTS),
+    *_REWRITES_OF_ALL,
+)
+#: What they do where nobody has said what an encoded slash is: all of that, and take it for a separator.
+_REWRITES: _Rewrites = (
+    (b"%", _decode),
+    (b"%2F", _replacing(b"%2F", b"/")),
+    *((sign, partial(_read_overlong, b"/")) for sign in _OVERLONG_STARTS),
+    # Or keep it as data: without a slash in such a form, these are as above.
+    (b"%2F", _decode_but_slashes),
+    (b"\xaf", partial(_read_overlong, b"%2F")),
+    *_REWRITES_OF_ALL,
 )

@@ -11,7 +11,7 @@ from typing import Self, cast
 
 import yaml
 
-from orgfence.core.policy.faults import Faults, Place
+from orgfence.core.policy.faults import Faults, Place, Source
 from orgfence.core.policy.wording import shown
 from orgfence.core.policy.yaml_syntax import explain
 
@@ -31,24 +31,34 @@ class Scalar(str):
 
     # Numbers instead of a `Place`: a big policy has some hundred thousand of these, and to the garbage collector
     # each object more is one more to walk over.
-    __slots__ = ("column", "line", "quoted")
+    __slots__ = ("column", "line", "quoted", "source", "stands_for")
 
+    source: Source
     line: int
     column: int
     #: Whether quotes (or a block style) say that it is text and nothing else.
     quoted: bool
+    #: What the policy says in its place, where it came from elsewhere: `${NAME}`, `{file: PATH}`. Empty: nothing.
+    stands_for: str
 
-    def __new__(cls, text: str, place: tuple[int, int], *, quoted: bool) -> Self:
+    def __new__(cls, text: str, place: tuple[Source, int, int], *, quoted: bool) -> Self:
         """Take the text without its quotes."""
         scalar = super().__new__(cls, text)
-        scalar.line, scalar.column = place
+        scalar.source, scalar.line, scalar.column = place
         scalar.quoted = quoted
+        scalar.stands_for = ""
+        return scalar
+
+    def replaced(self, text: str, stands_for: str) -> "Scalar":
+        """Return what it stands for, at the same place."""
+        scalar = Scalar(text, (self.source, self.line, self.column), quoted=self.quoted)
+        scalar.stands_for = stands_for
         return scalar
 
     @property
     def place(self) -> Place:
         """Where it begins."""
-        return Place(self.line, self.column)
+        return Place(self.source, self.line, self.column)
 
 
 class Sequence(list["Node"]):
@@ -80,32 +90,35 @@ class Mapping(dict[str, "Node"]):
 type Node = Scalar | Sequence | Mapping
 
 
-def read_yaml(data: bytes, name: str) -> tuple[Mapping, Faults]:
-    """Return a policy's tree, and what is wrong with its YAML so far. `PolicyError` where there is none."""
-    text = _decode(data, name)
-    lines = _BREAK.split(text)
-    faults = Faults(name, lines)
-    _refuse_hidden(lines, faults)
-    builder = _Builder(faults)
+def read_yaml(data: bytes, name: str, order: int, faults: Faults) -> Mapping:
+    """Return the tree of a file, the policy's `order`th, and add what is wrong with its YAML to the faults.
+
+    `PolicyError` where it has no tree.
+    """
+    text = _decode(data, name, order, faults)
+    source = Source(name, _BREAK.split(text), order)
+    _refuse_hidden(source, faults)
+    builder = _Builder(source, faults)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        faults.stop(*explain(error, lines))
+        faults.stop(*explain(error, source))
 
     root = builder.root
     if root is None or root == "":
-        faults.stop(Place(1, 1), "this policy is empty. Begin with `version: 1`")
+        faults.stop(Place(source, 1, 1), "this policy is empty. Begin with `version: 1`")
     if not isinstance(root, Mapping):
         faults.stop(root.place, "a policy is keys and values. Begin with `version: 1`")
-    return root, faults
+    return root
 
 
 class _Builder:
     """Makes the tree from the parser's events, without recursion, so that no depth can exhaust the stack."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, source: Source, faults: Faults) -> None:
         self.root: Node | None = None
+        self._source = source
         self._faults = faults
         self._count = 0
         # The collections that are still open, outermost first, and the key of each that awaits its value.
@@ -115,11 +128,11 @@ class _Builder:
     def take(self, event: yaml.Event) -> None:
         """Take the parser's next event."""
         if isinstance(event, yaml.ScalarEvent):
-            scalar = Scalar(event.value, _place_of(event), quoted=not event.implicit[0])
+            scalar = Scalar(event.value, self._place_of(event), quoted=not event.implicit[0])
             self._refuse_extras(event, scalar)
             self._add(scalar)
         elif isinstance(event, yaml.CollectionStartEvent):
-            place = Place(*_place_of(event))
+            place = Place(*self._place_of(event))
             node = Mapping(place) if isinstance(event, yaml.MappingStartEvent) else Sequence(place)
             self._refuse_extras(event, node)
             if len(self._open) == MAX_DEPTH:
@@ -131,12 +144,12 @@ class _Builder:
             self._open.pop()
             self._keys.pop()
         elif isinstance(event, yaml.AliasEvent):
-            alias = Scalar("", _place_of(event), quoted=True)
+            alias = Scalar("", self._place_of(event), quoted=True)
             message = f"aliases are not taken. Write out what {shown(f'*{event.anchor}')} stands for, or quote it"
             self._faults.add(alias.place, message)
             self._add(alias)
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            place = Place(*_place_of(event))
+            place = Place(*self._place_of(event))
             self._faults.stop(place, "a second document begins here. Keep one document in a file")
 
     def _add(self, node: Node) -> None:
@@ -177,26 +190,25 @@ class _Builder:
             anchor = shown(f"&{event.anchor}")
             self._faults.add(node.place, f"anchors are not taken. Remove {anchor}, and write out each value")
 
+    def _place_of(self, event: yaml.Event) -> tuple[Source, int, int]:
+        # Only events that a program makes lack a mark.
+        mark = cast("yaml.Mark", event.start_mark)
+        return self._source, mark.line + 1, mark.column + 1
 
-def _place_of(event: yaml.Event) -> tuple[int, int]:
-    # Only events that a program makes lack a mark.
-    mark = cast("yaml.Mark", event.start_mark)
-    return mark.line + 1, mark.column + 1
 
-
-def _decode(data: bytes, name: str) -> str:
+def _decode(data: bytes, name: str, order: int, faults: Faults) -> str:
     """Return the text, without the byte order mark that some editors put in front of it."""
     if len(data) > MAX_BYTES:
-        Faults(name, [""]).stop(
-            Place(1, 1), f"this file has {len(data)} bytes, more than the {MAX_BYTES} of any policy"
-        )
+        message = f"this file has {len(data)} bytes, more than the {MAX_BYTES} of any policy. Make several files of it"
+        faults.stop(Place(Source(name, [""], order), 1, 1), message)
     encoded = data.removeprefix(codecs.BOM_UTF8)
     try:
         return encoded.decode()
     except UnicodeDecodeError as error:
         before = _BREAK.split(encoded[: error.start].decode())
-        Faults(name, _BREAK.split(encoded.decode(errors="replace"))).stop(
-            Place(len(before), len(before[-1]) + 1),
+        source = Source(name, _BREAK.split(encoded.decode(errors="replace")), order)
+        faults.stop(
+            Place(source, len(before), len(before[-1]) + 1),
             f"byte {len(data) - len(encoded) + error.start} (`{encoded[error.start]:#04x}`) is no UTF-8. "
             "Save the file as UTF-8",
         )
@@ -213,9 +225,16 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 _HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 
 
-def _refuse_hidden(lines: list[str], faults: Faults) -> None:
-    for number, line in enumerate(lines, 1):
-        for found in _HIDDEN.finditer(line):
-            place = Place(number, found.start() + 1)
-            faults.add(place, f"a character that cannot be seen (U+{ord(found[0]):04X}). Remove it")
-    faults.raise_any()
+def _refuse_hidden(source: Source, faults: Faults) -> None:
+    hidden = [
+        (
+            Place(source, number, found.start() + 1),
+            f"a character that cannot be seen (U+{ord(found[0]):04X}). Remove it",
+        )
+        for number, line in enumerate(source.lines, 1)
+        for found in _HIDDEN.finditer(line)
+    ]
+    for place, message in hidden:
+        faults.add(place, message)
+    if hidden:
+        faults.raise_any()

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from orgfence.core.policy.host_names import normalise_host, read_address, to_ascii
+from orgfence.core.policy.letter_case import fold_case, to_bytes, to_text
 
-__all__ = ["HostTemplate", "PathTemplate", "Segment", "TextTemplate", "normalise_host"]
+__all__ = ["SEPARATORS", "HostTemplate", "PathTemplate", "Segment", "TextTemplate", "normalise_host"]
 
 #: Where each capture stands: the index of its segment or label, and its place within that.
 type _Spans = Mapping[bytes, tuple[int, slice]]
@@ -37,6 +38,11 @@ class Segment(NamedTuple):
         fixed = len(self.prefix) + len(self.suffix)
         return len(value) > fixed and value.startswith(self.prefix) and value.endswith(self.suffix)
 
+    def folded(self) -> "Segment":
+        """Return the segment whose fixed text is as text is compared where case is ignored."""
+        literal = None if self.literal is None else fold_case(self.literal)
+        return Segment(literal, fold_case(self.prefix), fold_case(self.suffix), self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class PathTemplate:
@@ -44,15 +50,19 @@ class PathTemplate:
 
     #: As the author wrote it.
     text: str
+    #: Folded where case is ignored.
     segments: tuple[Segment, ...]
     #: Whether it ends in `**`: zero or more segments of any kind.
     rest: bool
     #: The names of its captures.
     names: frozenset[bytes]
+    #: Whether its fixed text matches in any case.
+    ignore_case: bool
+    #: In characters where case is ignored, for a letter's other case may be longer in bytes; else in bytes.
     _spans: _Spans = field(repr=False, compare=False)
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, *, ignore_case: bool = False) -> Self:
         """Read a template or raise `ValueError`."""
         if not text.startswith("/"):
             raise ValueError(f"path `{text}` does not start with `/`. Write `/{text}`")
@@ -63,19 +73,25 @@ class PathTemplate:
         pieces = text.removesuffix("/").split("/")[1:]
         rest = pieces[-1:] == ["**"]
         segments = tuple(_parse_segment(piece) for piece in (pieces[:-1] if rest else pieces))
-        spans = _find_captures(segments, first=0)
-        return cls(text, segments, rest, frozenset(spans), spans)
+        if ignore_case:
+            segments = tuple(segment.folded() for segment in segments)
+        spans = _find_captures(segments, first=0, in_characters=ignore_case)
+        return cls(text, segments, rest, frozenset(spans), ignore_case, spans)
 
     def matches(self, segments: Sequence[bytes]) -> bool:
         """Say whether a reading's segments match."""
         missing = len(self.segments) - len(segments)
         if missing > 0 or (missing and not self.rest):
             return False
+        if self.ignore_case:
+            segments = [fold_case(segment) for segment in segments[: len(self.segments)]]
         return all(map(Segment.matches, self.segments, segments))
 
     def captured(self, name: bytes, segments: Sequence[bytes]) -> bytes:
         """Return what one of its captures holds in segments that it matches."""
         index, span = self._spans[name]
+        if self.ignore_case:
+            return to_bytes(to_text(segments[index])[span])
         return segments[index][span]
 
 
@@ -114,7 +130,7 @@ class HostTemplate:
         last = labels[-1].literal
         if last is not None and read_address(last) is not None:
             raise ValueError(f"`{host}` is no name and no address. Write an address whole: `10.0.0.1`")
-        spans = _find_captures(labels, first=-len(labels))
+        spans = _find_captures(labels, first=-len(labels), in_characters=False)
         return cls(text, None, labels, host.startswith("*."), port, frozenset(spans), spans)
 
     def takes(self, count: int) -> bool:
@@ -127,7 +143,7 @@ class HostTemplate:
 
 
 #: What no capture of a text holds: it keeps `https://{org}/…` from reaching into a path or behind userinfo.
-_SEPARATORS = "/?#@\\ "
+SEPARATORS = "/?#@\\ "
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +158,10 @@ class TextTemplate:
 
     #: As the author wrote it.
     text: str
+    #: Its fixed texts: before the first capture, behind each.
+    literals: tuple[str, ...] = field(repr=False)
+    #: Whether it ends in `**`.
+    rest: bool
     #: The names of its captures.
     names: frozenset[str]
     _pattern: re.Pattern[str] = field(repr=False, compare=False)
@@ -150,23 +170,24 @@ class TextTemplate:
     def parse(cls, text: str) -> Self:
         """Read a template or raise `ValueError`."""
         body = text.removesuffix("**")
+        rest = body != text
         literals, names = _split_captures(body)
         if any("*" in literal for literal in literals):
             raise ValueError(f"`*` in `{text}` stands for nothing. Write `{{name}}`, or `**` at the end for the rest")
-        if names and body != text and not literals[-1]:
+        if names and rest and not literals[-1]:
             raise ValueError(f"`{{{names[-1]}}}**` does not say where the capture ends. Write text between the two")
         for before, literal, behind in zip(names, literals[1:], names[1:], strict=False):
-            if not any(separator in literal for separator in _SEPARATORS):
+            if not any(separator in literal for separator in SEPARATORS):
                 raise ValueError(
                     f"`{{{before}}}{literal}{{{behind}}}` does not say where the first capture ends. "
                     "Write one of `/ ? # @ \\` or a space between the two"
                 )
         # Only one end of each capture can be followed by what must follow (see above), so no way is tried twice.
-        capture = f"[^{re.escape(_SEPARATORS)}]+?"
+        capture = f"[^{re.escape(SEPARATORS)}]+?"
         pattern = re.escape(literals[0]) + "".join(
             f"(?P<{name}>{capture}){re.escape(literal)}" for name, literal in zip(names, literals[1:], strict=True)
         )
-        return cls(text, frozenset(names), re.compile(pattern + "(?s:.*)" * (body != text)))
+        return cls(text, tuple(literals), rest, frozenset(names), re.compile(pattern + "(?s:.*)" * rest))
 
     def match(self, value: str) -> dict[str, str] | None:
         """Return what its captures hold in a value, or None where the value does not match."""
@@ -194,12 +215,13 @@ def _split_captures(text: str) -> tuple[list[str], list[str]]:
     return literals, names
 
 
-def _find_captures(segments: Sequence[Segment], *, first: int) -> _Spans:
-    return {
-        segment.name: (index, slice(len(segment.prefix), -len(segment.suffix) or None))
-        for index, segment in enumerate(segments, first)
-        if segment.name is not None
-    }
+def _find_captures(segments: Sequence[Segment], *, first: int, in_characters: bool) -> _Spans:
+    spans = {}
+    for index, (_, prefix, suffix, name) in enumerate(segments, first):
+        if name is not None:
+            before, behind = (to_text(prefix), to_text(suffix)) if in_characters else (prefix, suffix)
+            spans[name] = index, slice(len(before), -len(behind) or None)
+    return spans
 
 
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")

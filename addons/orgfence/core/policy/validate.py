@@ -5,14 +5,17 @@ checks that follow still find what is wrong elsewhere.
 """
 
 from collections.abc import Sequence as Steps
-from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from orgfence.core.policy.faults import Faults, Place
-from orgfence.core.policy.model import VERSION, PolicyFile, Section
+from orgfence.core.policy.model import VERSION, PolicyFile
+from orgfence.core.policy.outside import OutsideValues
 from orgfence.core.policy.scalars import FAULT, NOT_YET, NOTHING
+from orgfence.core.policy.section import Section
 from orgfence.core.policy.strict_yaml import Mapping, Node, Scalar, Sequence
 from orgfence.core.policy.wording import did_you_mean, listed, shown
 
@@ -31,10 +34,10 @@ class Validated(NamedTuple):
     incomplete: frozenset[str]
 
 
-def validate(tree: Mapping, faults: Faults) -> Validated:
-    """Return what is right of a policy, and add what is wrong with the rest to the faults."""
+def validate(tree: Mapping, outside: OutsideValues, faults: Faults) -> Validated:
+    """Return what is right of a file, and add what is wrong with the rest to the faults."""
     try:
-        return Validated(PolicyFile.model_validate(tree), frozenset())
+        return Validated(PolicyFile.model_validate(tree, context=outside), frozenset())
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
 
@@ -45,12 +48,14 @@ def validate(tree: Mapping, faults: Faults) -> Validated:
         if place not in misread:
             faults.add(place, message)
     aside = {details["loc"][:2] for details in errors}
-    return Validated(PolicyFile.model_validate(_without(aside, tree)), frozenset(str(top) for top, *_ in aside))
+    rest = PolicyFile.model_validate(_without(aside, tree), context=outside)
+    return Validated(rest, frozenset(str(top) for top, *_ in aside))
 
 
 def _without(aside: set[tuple[int | str, ...]], tree: Mapping) -> dict[str, object]:
     """Return the tree without what is set aside. A version is needed to go on."""
-    rest: dict[str, object] = {"version": Scalar(str(VERSION), tree.place, quoted=False)}
+    source, line, column = tree.place
+    rest: dict[str, object] = {"version": Scalar(str(VERSION), (source, line, column), quoted=False)}
     for key, node in tree.items():
         if (key,) in aside:
             continue
@@ -82,8 +87,10 @@ def _explain(details: ErrorDetails, tree: Mapping) -> tuple[Place, str]:
         fix = f"Begin with `version: {VERSION}`" if last == "version" else "Add it"
         return place, f"{_type_at(outer).called} without `{last}`. {fix}"
     if kind == "too_short":
-        required = _type_at(outer).keys()[last].is_required()
-        return place, "an empty list. Write at least one item" + ("" if required else f", or leave out `{last}`")
+        section = _type_at(outer)
+        # In a mapping whose names the author chose, a name is there because something is to be said of it.
+        optional = get_origin(section) is None and not section.keys()[last].is_required()
+        return place, "an empty list. Write at least one item" + (f", or leave out `{last}`" if optional else "")
     if kind == "list_type":
         return place, _no_list(_node_at(tree, location))
     return place, _no_mapping(_node_at(tree, location), _type_at(location))
@@ -135,6 +142,7 @@ def _type_at(location: _Location) -> Any:
     found: Any = PolicyFile
     for step in location:
         found = get_args(found)[-1] if get_origin(found) in {list, dict} else found.keys()[step].annotation
-        if get_origin(found) is Annotated:
+        # What may be left out is `… | None`, and a list with its bounds `Annotated[…]`.
+        while get_origin(found) in {Annotated, Union, UnionType}:
             found = get_args(found)[0]
     return found

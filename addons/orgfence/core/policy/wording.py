@@ -8,9 +8,18 @@ _MAX_SHOWN = 60
 
 
 def shown(value: str) -> str:
-    """Return a value from the policy in backticks: cut where it is long, and harmless to a terminal."""
+    """Return a value from the policy in backticks: as written there, cut where it is long, harmless to a terminal."""
+    # What came from a file or the environment may be a secret.
+    value = getattr(value, "stands_for", "") or value
     cut = value if len(value) <= _MAX_SHOWN else value[: _MAX_SHOWN - 1] + "…"
     return f"`{visible(cut).replace('\t', ' ')}`"
+
+
+def refusal(value: str, error: ValueError) -> str:
+    """Return why a value is none of its kind; what a file holds may be a secret, so it is not quoted."""
+    if getattr(value, "stands_for", "").startswith("{file"):
+        return f"what {shown(value)} holds cannot stand here. Compare it with a value that is written out"
+    return str(error)
 
 
 def visible(text: str) -> str:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import yaml
 
-from orgfence.core.policy.faults import Place
+from orgfence.core.policy.faults import Place, Source
 from orgfence.core.policy.wording import shown
 
 
@@ -32,39 +32,40 @@ _MEANINGS = (
 )
 
 
-def explain(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Place, str]:
+def explain(error: yaml.MarkedYAMLError, source: Source) -> tuple[Place, str]:
     """Return where the file stops being YAML, and what is wrong there."""
-    end = _place(error.problem_mark, lines)
-    beginning = _place(error.context_mark or error.problem_mark, lines)
+    end = _place(error.problem_mark, source)
+    beginning = _place(error.context_mark or error.problem_mark, source)
     words = f"{error.context} {error.problem}"
 
     for meaning in _MEANINGS:
         if meaning.words in words:
             return beginning if meaning.at_beginning else end, meaning.message
     if "cannot start any token" in words:
-        return end, _bad_beginning(_character(end, lines))
+        return end, _bad_beginning(_character(end))
     if "expected ',' or" in words and beginning.line < end.line:
-        return beginning, f"this {shown(_character(beginning, lines))} is never closed. Close it"
+        return beginning, f"this {shown(_character(beginning))} is never closed. Close it"
     if "expected ',' or" in words:
         return end, "expected `,` or the end of this list. Quote values that hold `{`, `[`, `,` or a quote"
-    if "did not find expected" in words and lines[end.line - 1][: end.column - 1].strip():
+    if "did not find expected" in words and source.lines[end.line - 1][: end.column - 1].strip():
         return end, "the value has ended before this. Quote the whole of it"
     if "did not find expected" in words:
         return end, "this line does not fit what stands above. Mend the indentation of either"
     return end, f"this cannot be read as YAML: {error.problem}. Write it in another way"
 
 
-def _place(mark: yaml.Mark | None, lines: list[str]) -> Place:
+def _place(mark: yaml.Mark | None, source: Source) -> Place:
     """Return a mark as a place, within the text: at its end, the parser counts a line more."""
     if mark is None:
-        return Place(1, 1)
+        return Place(source, 1, 1)
+    lines = source.lines
     line = min(mark.line, len(lines) - 1)
     column = mark.column if line == mark.line else len(lines[line])
-    return Place(line + 1, min(column, len(lines[line])) + 1)
+    return Place(source, line + 1, min(column, len(lines[line])) + 1)
 
 
-def _character(place: Place, lines: list[str]) -> str:
-    return lines[place.line - 1][place.column - 1 : place.column]
+def _character(place: Place) -> str:
+    return place.source.lines[place.line - 1][place.column - 1 : place.column]
 
 
 def _bad_beginning(character: str) -> str:

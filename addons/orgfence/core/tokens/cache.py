@@ -61,6 +61,7 @@ class TokenCache:
                 active=self._share(read.active),
                 member=self._share(read.member),
                 scopes=self._share(read.scopes),
+                traits=self._share(read.traits),
             )
         if weight <= self._entries.maxsize:
             self._entries[key] = read
@@ -88,5 +89,5 @@ def _weight(read: Token | Reason) -> int:
     """Return for how many entries one counts."""
     if isinstance(read, Reason):
         return 1
-    items = (*read.active.orgs, *read.member.orgs, *read.scopes)
+    items = (*read.active.orgs, *read.member.orgs, *read.scopes, *(trait.value for trait in read.traits))
     return 1 + (len(b"".join(items)) + _ITEM * len(items)) // _UNIT

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from orgfence.core.decision import Reason
 from orgfence.core.policy.templates import TextTemplate
+from orgfence.core.rule import Trait
 from orgfence.core.tokens.selectors import ORG, Selector, Source
 from orgfence.core.tokens.token import OrgClaim
 
@@ -55,6 +56,26 @@ def granted_scopes(selectors: Iterable[Selector], documents: Documents) -> froze
                 texts = _picked([item for item in items if isinstance(item, str)], selector.template)
                 scopes.update(filter(None, map(encoded, texts)))
     return frozenset(scopes)
+
+
+def traits_of(claims: object, wanted: Mapping[tuple[str, ...], frozenset[bytes]]) -> frozenset[Trait]:
+    """Return which of the wanted values the claims hold, each by the steps to its claim."""
+    found: set[Trait] = set()
+    for pointer, values in wanted.items():
+        for value in Selector(Source.CLAIM, pointer).find(claims) or ():
+            items = value if isinstance(value, list | dict) else [value]
+            texts = {encoded(text) for text in map(_word, items) if text is not None}
+            found.update(Trait(pointer, text) for text in values & texts)
+    return frozenset(found)
+
+
+def _word(item: object) -> str | None:
+    """Return how a policy writes a string, an integer or a boolean; None for anything else."""
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, int):
+        return str(item)
+    return item if isinstance(item, str) else None
 
 
 def encoded(text: str) -> bytes | None:

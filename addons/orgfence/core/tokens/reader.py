@@ -8,9 +8,9 @@ from typing import Any
 
 from orgfence.core.decision import Reason
 from orgfence.core.orgs import OrgNames, salesforce_id
-from orgfence.core.rule import Issuer
+from orgfence.core.rule import Issuer, Trait
 from orgfence.core.tokens.cache import TokenCache
-from orgfence.core.tokens.claims import Documents, active_claim, encoded, granted_scopes, member_claim
+from orgfence.core.tokens.claims import Documents, active_claim, encoded, granted_scopes, member_claim, traits_of
 from orgfence.core.tokens.json_web_token import JsonWebToken, read_json_web_token
 from orgfence.core.tokens.selectors import Source
 from orgfence.core.tokens.token import Token, TokenError, TokenKind
@@ -22,19 +22,26 @@ _MAX_SUBJECT = 255
 class TokenReader:
     """Reads the tokens of a policy's issuers."""
 
-    __slots__ = ("_by_iss", "_generation", "_issuers", "_orgs", "_without_iss")
+    __slots__ = ("_by_iss", "_by_template", "_generation", "_issuers", "_orgs", "_traits", "_without_iss")
 
-    def __init__(self, issuers: Iterable[Issuer], orgs: OrgNames, generation: str) -> None:
-        """Take the issuers and org names of one generation of the policy."""
+    def __init__(
+        self, issuers: Iterable[Issuer], orgs: OrgNames, generation: str, traits: Iterable[Trait] = ()
+    ) -> None:
+        """Take the issuers and org names of one generation of the policy, and the traits that its rules ask for."""
         self._issuers = {issuer.name: issuer for issuer in issuers}
-        self._by_iss: dict[str | None, Issuer] = {
-            issuer.iss: issuer for issuer in self._issuers.values() if issuer.iss is not None
-        }
-        without_iss = [issuer for issuer in self._issuers.values() if issuer.iss is None]
+        self._by_iss = {iss: issuer for issuer in self._issuers.values() for iss in issuer.iss}
+        self._by_template = [
+            (template, issuer) for issuer in self._issuers.values() for template in issuer.iss_templates
+        ]
+        without_iss = [issuer for issuer in self._issuers.values() if not (issuer.iss or issuer.iss_templates)]
         #: The one that reads what no other claims. Where there are several, the rule has to name one.
         self._without_iss = without_iss[0] if len(without_iss) == 1 else None
         self._orgs = orgs
         self._generation = generation
+        wanted: dict[tuple[str, ...], set[bytes]] = {}
+        for pointer, value in traits:
+            wanted.setdefault(pointer, set()).add(value)
+        self._traits = {pointer: frozenset(values) for pointer, values in wanted.items()}
 
     def read(self, raw: bytes, issuer: str | None, cache: TokenCache) -> Token | Reason:
         """Return what a credential says, or why it cannot be read. `issuer` is whom the rule names."""
@@ -63,16 +70,26 @@ class TokenReader:
 
     def _issuer_of(self, claims: dict[str, Any], named: str | None) -> Issuer | None:
         """Return the issuer whose `iss` a JWT carries, else one without; None if the rule names another."""
-        iss = claims.get("iss")
-        if "iss" in claims and not isinstance(iss, str):
-            return None
-        claimant = self._by_iss.get(iss)
+        claimant = None
+        if "iss" in claims:
+            iss = claims["iss"]
+            if not isinstance(iss, str):
+                return None
+            claimant = self._claimant(iss)
         if named is None:
             return claimant or self._without_iss
         issuer = self._issuers.get(named)
-        if issuer is not None and issuer.iss == (iss if claimant else None):
+        if claimant is None and issuer is not None and not (issuer.iss or issuer.iss_templates):
             return issuer
-        return None
+        return claimant if issuer is claimant else None
+
+    def _claimant(self, iss: str) -> Issuer | None:
+        """Return the issuer whose `iss` this is: the policy sees to it that there is one at most."""
+        issuer = self._by_iss.get(iss)
+        if issuer is None:
+            matching = (issuer for template, issuer in self._by_template if template.match(iss) is not None)
+            issuer = next(matching, None)
+        return issuer
 
     def _opaque_token(self, raw: bytes, named: str | None) -> Token:
         """Read a credential that is no JWT by its own text, in which few issuers name the org."""
@@ -100,6 +117,7 @@ class TokenReader:
             not_before=max(starts) - issuer.leeway if starts else None,
             verified=False,
             salesforce_ids=issuer.salesforce_ids,
+            traits=traits_of(claims, self._traits) if self._traits else frozenset(),
         )
 
     def _normalise_salesforce(self, value: bytes) -> bytes:

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from orgfence.core.decision import Reason
-from orgfence.core.rule import Coverage
+from orgfence.core.rule import Coverage, Trait
 
 
 class TokenKind(StrEnum):
@@ -45,6 +45,8 @@ class Token(NamedTuple):
     verified: bool
     #: Whether the issuer's orgs are Salesforce ids: those are compared in their 18-character form.
     salesforce_ids: bool
+    #: The values of its claims for which some rule of the policy makes an exception.
+    traits: frozenset[Trait] = frozenset()
 
     @property
     def names_no_org(self) -> bool:

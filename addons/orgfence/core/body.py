@@ -1,0 +1,141 @@
+"""The body of a request, and what a rule finds in it: the org, or the credential in a form.
+
+Nobody knows which parser stands behind the guard. So what cannot be read for certain is not read, and where servers
+may read one body in two ways, what either of them finds counts.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from orgfence.core.content_coding import undo_codings
+from orgfence.core.form import form_fields
+from orgfence.core.json_document import ASCII_LABELS, Json, NoDocument, parse_json, resembles_json, values_at
+from orgfence.core.request import Fields, named_by_connection
+
+#: The canonical names of the header fields that say how a body is to be read, beside `connection`.
+NEEDED_HEADERS = frozenset({b"content-type", b"content-encoding"})
+
+_FORM = b"application/x-www-form-urlencoded"
+# The WHATWG parser takes every form for UTF-8; servers that go by the label differ from it beyond ASCII.
+_FORM_LABELS = frozenset({b"", b"utf-8", b"utf8"}) | ASCII_LABELS
+
+
+class RequestBody:
+    """A body that is taken apart when it is first asked for something, and only once.
+
+    The lists that it returns are shared: not to be changed. None: unread; an empty list: read, and nothing there.
+    """
+
+    def __init__(self, raw: bytes | None, fields: Fields, limit: int) -> None:
+        """`raw` is as sent, None where it could not be had; `limit` is in bytes, with and without content codings."""
+        self._raw = raw
+        self._fields = fields
+        self._limit = limit
+        self._found_in_json: dict[tuple[tuple[str, ...], bool], list[bytes] | None] = {}
+        self._found_in_form: dict[tuple[bytes, bool], list[bytes] | None] = {}
+
+    def json_values(self, pointer: tuple[str, ...], *, or_form: bool) -> list[bytes] | None:
+        """Return every org that a JSON Pointer's steps lead to, whatever the media type: servers parse it all the same.
+
+        `or_form`: the body may be a form instead, in which there is nothing for a pointer.
+        """
+        if not self._raw:
+            return None if self._raw is None else []
+        asked = pointer, or_form
+        if asked not in self._found_in_json:
+            self._found_in_json[asked] = self._find_in_json(pointer, or_form)
+        return self._found_in_json[asked]
+
+    def form_values(self, name: bytes, *, or_json: bool) -> list[bytes] | None:
+        """Return every value of a form's field.
+
+        `or_json`: the body may be JSON instead. What a server finds that takes any body for a form counts even so.
+        """
+        if not self._raw:
+            return None if self._raw is None else []
+        asked = name, or_json
+        if asked not in self._found_in_form:
+            self._found_in_form[asked] = self._find_in_form(name, or_json)
+        return self._found_in_form[asked]
+
+    def _find_in_json(self, pointer: tuple[str, ...], or_form: bool) -> list[bytes] | None:
+        if not self._bodies or NoDocument.UNCERTAIN in self._documents:
+            return None
+        if self._documents[0] is NoDocument.NO_JSON and not (or_form and self._can_only_be_form):
+            return None
+        return _union(values_at(each, pointer) for each in self._documents if not isinstance(each, NoDocument))
+
+    def _find_in_form(self, name: bytes, or_json: bool) -> list[bytes] | None:
+        if not self._bodies:
+            return None
+        media_type, charset = self._content_type
+        if media_type in {b"", _FORM}:
+            if charset not in _FORM_LABELS:
+                return None
+        elif not or_json or isinstance(self._documents[0], NoDocument):
+            return None
+
+        values = _union(form_fields(body, name) for body in self._bodies)
+        if values is None or (charset in ASCII_LABELS and not all(map(bytes.isascii, (name, *values)))):
+            return None
+        return values
+
+    @property
+    def _can_only_be_form(self) -> bool:
+        """Whether a body that is no JSON is a form, and a lenient reader of JSON would not take it either."""
+        media_type, charset = self._content_type
+        return media_type == _FORM and charset in _FORM_LABELS and not resembles_json(self._bodies[0])
+
+    @cached_property
+    def _bodies(self) -> list[bytes]:
+        """The body without its content codings, then what else it may be taken for; none where that is uncertain."""
+        assert self._raw is not None
+        types = {field.strip() for field in self._fields.get(b"content-type", ())}
+        if len(types) > 1 or any(named_by_connection(self._fields, name) for name in NEEDED_HEADERS):
+            return []
+        return undo_codings(self._raw, self._fields.get(b"content-encoding", ()), self._limit) or []
+
+    @cached_property
+    def _documents(self) -> list[Json | Literal[NoDocument.NO_JSON, NoDocument.UNCERTAIN]]:
+        """Each of the bodies as JSON."""
+        return [parse_json(body, self._content_type.charset) for body in self._bodies]
+
+    @cached_property
+    def _content_type(self) -> "_ContentType":
+        """What the only `Content-Type` says."""
+        fields = self._fields.get(b"content-type")
+        return _parse_content_type(fields[0]) if fields else _ContentType(b"", b"")
+
+
+def _union(readings: Iterable[list[bytes] | None]) -> list[bytes] | None:
+    """Return what was found in one reading and then what only the others show; None if one of them is unread."""
+    values: list[bytes] = []
+    for found in readings:
+        if found is None:
+            return None
+        seen = set(values)
+        values += [value for value in found if value not in seen]
+    return values
+
+
+class _ContentType(NamedTuple):
+    """What a `Content-Type` says of a body, in lower case; empty where it says nothing."""
+
+    media_type: bytes
+    charset: bytes
+
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1
+#   media-type = type "/" subtype parameters
+#   parameter  = token "=" ( token / quoted-string )
+# What some parsers take for a charset and others for a part of something else counts; so does RFC 2231's `charset*=`.
+_CHARSET = re.compile(rb"charset[\s*0-9]*=([^;]*)")
+
+
+def _parse_content_type(field: bytes) -> _ContentType:
+    """Take a field's value apart. Charsets that differ become one that nobody knows."""
+    lowered = field.lower()
+    labels = {label.strip().strip(b"\"'") for label in _CHARSET.findall(lowered)}
+    return _ContentType(lowered.partition(b";")[0].strip(), b",".join(sorted(labels)))

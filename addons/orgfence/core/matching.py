@@ -1,0 +1,157 @@
+"""From a request and the names of its host to the rules that apply to it.
+
+A rule applies when its host, path, method and listen port do. A request may name several hosts, and a path may be
+read in several ways; each is matched on its own, because nobody can know which one the server will go by.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from orgfence.core.policy.index import HostMatch, Route
+from orgfence.core.policy.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
+from orgfence.core.request import Fields, Request, is_token
+from orgfence.core.rule import Rule
+
+# What frameworks let a client put in place of the method that stands in the request line (Rack, Symfony, ASP.NET).
+METHOD_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
+# What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).
+PATH_OVERRIDES = (b"x-original-url", b"x-rewrite-url")
+
+
+class Match(NamedTuple):
+    """A rule that applies to a request, under one name of its host and one reading of its path."""
+
+    route: Route
+    #: The host pattern that matched, with what it captured.
+    host: HostMatch
+    #: None: the path has more readings than are tried.
+    reading: Reading | None
+    #: Whether the reading is the path as it stands.
+    plain: bool
+    #: The rule's other hosts and paths that match under the same name in the same reading: what any of them captures
+    #: is about the request.
+    also: tuple["Match", ...] = ()
+
+
+def matches_of(
+    request: Request, fields: Fields, guarded: list[tuple[HostMatch, ...]], slashes: tuple[EncodedSlash, ...]
+) -> list[Match]:
+    """Return what applies under any of the guarded names, the plain readings' matches first.
+
+    `slashes`: what the rules say of encoded slashes, each of these once.
+    """
+    methods, target = methods_of(request.method, fields), request.target
+    readable = is_token(request.method)
+    if readable and not has_other_readings(target) and not any(name in fields for name in PATH_OVERRIDES):
+        return _matching_as(plain_reading(target), True, request, methods, guarded, None)
+
+    matches: list[Match] = []
+    for slash in slashes:
+        matches += _matching_as(plain_reading(target, slash), True, request, methods, guarded, slash)
+    for slash in slashes:
+        # In HTTP/1 a space in the method ends it there, and what follows is the path.
+        readings = _other_readings(target, fields, slash) if readable else None
+        if readings is None:
+            any_method = methods if readable else ANY_METHOD
+            matches += [
+                Match(route, host, None, False)
+                for hosts in guarded
+                for host in hosts
+                for route in host.paths.routes
+                if route.rule.encoded_slash is slash and _applies(route.rule, any_method, request.listen_port, None)
+            ]
+            continue
+        for reading in readings:
+            matches += _matching_as(reading, False, request, methods, guarded, slash)
+    return matches
+
+
+def _matching_as(
+    reading: Reading,
+    plain: bool,
+    request: Request,
+    methods: frozenset[bytes],
+    guarded: list[tuple[HostMatch, ...]],
+    slash: EncodedSlash | None,
+) -> list[Match]:
+    """Return what applies in one reading: one match for each rule under each name. `slash`: whose reading it is."""
+    found: list[Match] = []
+    for hosts in guarded:
+        matches = [
+            Match(route, host, reading, plain)
+            for host in hosts
+            for route in host.paths.find(reading.segments)
+            if _applies(route.rule, methods, request.listen_port, reading)
+            and (slash is None or route.rule.encoded_slash is slash)
+        ]
+        found += matches if len(matches) < 2 else _joined(matches)
+    return found
+
+
+def _joined(matches: list[Match]) -> Iterable[Match]:
+    """Join the matches of each rule: one of its paths may name the org, and another that matches too may not."""
+    joined: dict[Rule, Match] = {}
+    for match in matches:
+        first = joined.setdefault(match.route.rule, match)
+        if first is not match:
+            joined[match.route.rule] = first._replace(also=(*first.also, match))
+    return joined.values()
+
+
+# The sets for what nearly all requests use, so that these cost one look-up.
+_PLAIN_METHODS = {
+    method: frozenset({method, b"GET"}) if method == b"HEAD" else frozenset({method})
+    for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
+}
+
+
+def methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
+    """Return every method that the server may take this request for; HEAD is GET without a body."""
+    methods = _PLAIN_METHODS.get(method)
+    if methods is not None and METHOD_OVERRIDES.isdisjoint(fields):
+        return methods
+    overrides = [value.strip().upper() for name in METHOD_OVERRIDES for value in fields.get(name, ())]
+    methods = frozenset({method, method.upper(), *overrides})
+    return methods | {b"GET"} if b"HEAD" in methods else methods
+
+
+def takes_one_of(rule: Rule, methods: frozenset[bytes]) -> bool:
+    """Return whether a rule is for requests with one of these methods."""
+    return rule.methods is None or methods is ANY_METHOD or not rule.methods.isdisjoint(methods)
+
+
+#: Stands for whatever method the server may find.
+ANY_METHOD = frozenset({b"*"})
+# More than anybody sends, and few enough for all of them to be read.
+_MAX_OVERRIDES = 4
+# Each reading of a path is judged with the query once more. Servers stop near 8 KiB for a request line.
+_MAX_TARGET = 32 * 1024
+
+
+def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: Reading | None) -> bool:
+    """Return whether a rule whose host and path match applies in the other respects too."""
+    if not takes_one_of(rule, methods):
+        return False
+    if rule.listen is not None and listen_port not in rule.listen:
+        return False
+    return reading is None or not any(path.matches(reading.segments) for path in rule.except_paths)
+
+
+def _other_readings(target: bytes, fields: Fields, slash: EncodedSlash) -> list[Reading] | None:
+    """Return all readings but the plain one, those that a path-override header gives included; None: too many."""
+    overriding_paths = [value.strip() for name in PATH_OVERRIDES for value in fields.get(name, ())]
+    if len(target) > _MAX_TARGET or len(overriding_paths) > _MAX_OVERRIDES:
+        return None
+    readings = other_readings(target, slash)
+    if readings is None:
+        return None
+    found = list(readings)
+    query = plain_reading(target, slash).query
+    for path in overriding_paths:
+        others = other_readings(path, slash)
+        if others is None:
+            return None
+        # The server that takes this path in place of the other may still take the other's query.
+        overriding = (plain_reading(path, slash), *others)
+        found += (reading._replace(query=query + b"&" + reading.query) for reading in overriding)
+    return found

@@ -1,0 +1,59 @@
+"""Names that lead nowhere: orgs that the policy does not know, issuers and captures that nothing uses."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from orgfence.core.orgs import OrgNames, salesforce_id
+from orgfence.core.policy.lint.finding import Finding
+from orgfence.core.policy.lint.written import WrittenRule
+from orgfence.core.policy.model import IssuerEntry, OrgEntry
+from orgfence.core.policy.strict_yaml import Scalar
+from orgfence.core.policy.wording import did_you_mean, shown
+from orgfence.core.rule import PlaceKind
+
+
+def find_unknown_orgs(rule: WrittenRule, orgs: OrgNames, named: Mapping[Scalar, OrgEntry]) -> Iterator[Finding]:
+    """Find orgs that a rule is pinned to and that are none of those that the policy names."""
+    if not named:
+        return
+    for source in rule.entry.org:
+        if source.value is None:
+            continue
+        org = orgs.normalise(source.value.encode())
+        if orgs.name_of(org) is None and orgs.name_of(salesforce_id(org)) is None:
+            words = [str(word) for name, entry in named.items() for word in (name, *entry.aliases, entry.id)]
+            hint = did_you_mean(source.value, words) or " Name one of them, or add it there"
+            message = f"{shown(source.value)} is none of this policy's `orgs`, by name, alias or id.{hint}"
+            yield Finding.at(source.value.place, "unknown_org", message)
+
+
+def find_unused_issuers(rules: Iterable[WrittenRule], issuers: Mapping[Scalar, IssuerEntry]) -> Iterator[Finding]:
+    """Find issuers whose tokens no rule takes, because each names another issuer."""
+    named = [rule.rule.issuer for rule in rules]
+    if not named or None in named:
+        return
+    used = set(named)
+    for name in issuers:
+        if name not in used:
+            message = f"no rule takes tokens of the issuer {shown(name)}: each names another in `token.issuer`"
+            yield Finding.at(name.place, "unused_issuer", f"{message}. Remove it, or name it in a rule")
+
+
+def find_unused_captures(rule: WrittenRule) -> Iterator[Finding]:
+    """Find captures in the paths of a rule that reads nothing from its paths.
+
+    A host's capture is no oddity: nothing else stands for one label. Nor is a capture that is part of a segment, or
+    one beside another that is read: it says what stands there.
+    """
+    if any(source.kind is PlaceKind.PATH for source in rule.rule.org):
+        return
+    told: set[bytes] = set()
+    for path in rule.paths:
+        for segment in path.template.segments:
+            name = segment.name
+            if path.text is None or name is None or name in told or segment.prefix or segment.suffix:
+                continue
+            told.add(name)
+            capture = f"{{{name.decode()}}}"
+            message = f"nothing reads the capture `{capture}` of {shown(path.text)}"
+            fix = f"Write `*` there, or read the org from it: `org: {{path: {name.decode()}}}`"
+            yield Finding.at(path.text.place, "unused_capture", f"{message}. {fix}")

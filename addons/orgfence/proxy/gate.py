@@ -1,0 +1,29 @@
+"""What the stream that serves a request asks of the guard, and what it can be told."""
+
+from typing import NamedTuple, Protocol
+
+from mitmproxy import http
+
+
+class Hold(NamedTuple):
+    """The request waits: for all of its body, or for more of it than is read."""
+
+    #: In bytes.
+    limit: int
+
+
+class Gate(Protocol):
+    """Says of each request whether it may go on.
+
+    What a method returns is answered instead of going upstream, and is new each time; None lets the request go on. An
+    exception refuses it. CONNECT does not come by here, nor does what mitmproxy itself refuses.
+    """
+
+    def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
+        """Called once a request, when all `requestheaders` hooks are through, whether they ran or not."""
+
+    def answer_held(self, flow: http.HTTPFlow) -> http.Response | None:
+        """Called for what was held: its body has come, and all `request` hooks are through, whether they ran or not."""
+
+    def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
+        """Called instead for what was held as soon as more than the limit has come."""
