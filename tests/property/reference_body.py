@@ -188,7 +188,9 @@ def read_json(text: bytes, charset: bytes) -> tuple[Literal["json", "no json", "
         return "uncertain", None
     family = encoding.removesuffix("-sig").removesuffix("-le").removesuffix("-be")
     known = {"utf-8": [b"utf8"], "utf-16": [b"utf-16le", b"utf-16be"], "utf-32": [b"utf-32le", b"utf-32be"]}
-    labels = [b"", family.encode(), *known[family], *(ASCII_LABELS if text.isascii() else [])]
+    labels = [b"", family.encode(), *known[family]]
+    if encoding == "utf-8" and text.isascii():
+        labels += ASCII_LABELS
     return ("json", document) if charset in labels else ("uncertain", None)
 
 

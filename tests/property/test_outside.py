@@ -6,7 +6,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.property.policies import chance, compiled
-from tests.property.reference_token import Policy
 from tests.property.strategies import Case, cases
 from tests.property.test_guard import judged
 
@@ -24,19 +23,24 @@ def test_where_a_value_stands_makes_no_difference(case: Case, data: st.DataObjec
     assert judged(ruleset, case.request) == judged(compiled(*case.files), case.request)
 
 
+# A selector that is keys and values is no name of a claim, so no file may stand in place of one.
+_SELECTORS = {"member", "active", "scopes"}
+
+
 @st.composite
-def elsewhere(draw: st.DrawFn, tree: Policy, held: dict[str, str]) -> Any:
+def elsewhere(draw: st.DrawFn, tree: Any, held: dict[str, str], *, in_files: bool = True) -> Any:
     """Draw the same tree with some of its values kept elsewhere, and keep them there."""
     if isinstance(tree, dict):
-        return {key: draw(elsewhere(value, held)) for key, value in tree.items()}
+        return {key: draw(elsewhere(value, held, in_files=key not in _SELECTORS)) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [draw(elsewhere(value, held)) for value in tree]
+        return [draw(elsewhere(value, held, in_files=in_files)) for value in tree]
     if not draw(chance(4)):
         return tree
     name = f"VALUE_{len(held)}"
     text = tree if isinstance(tree, str) else json.dumps(tree)
-    way = draw(st.sampled_from(["whole", "part", "default", "file"]))
+    way = draw(st.sampled_from(["whole", "part", "default", *["file"] * in_files]))
     if way == "default" and not set("{}") & set(text):
+        held[name] = ""
         return f"${{{name}:-{text}}}"
     cut = draw(st.integers(0, len(text) - 1)) if way == "part" else 0
     held[name] = text[cut:]

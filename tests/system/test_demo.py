@@ -183,7 +183,7 @@ def test_the_policy_to_start_from_has_ten_lines_and_loads(told: str) -> None:
 def test_servers_and_policy_name_the_same_issuer_and_orgs() -> None:
     """What the demo's issuer puts into a token is what its policy reads."""
     ruleset = load(resources.files("orgfence.demo").joinpath("policy.yaml").read_bytes())
-    assert [issuer.iss for issuer in ruleset.issuers.values()] == [ISSUER]
+    assert [issuer.iss for issuer in ruleset.issuers.values()] == [(ISSUER,)]
     assert {name: ruleset.orgs.name_of(org_id.encode()) for name, org_id in ORGS.items()} == {
         name: name for name in ORGS
     }

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orgfence.core.credential import MAX_CREDENTIAL_BYTES, find_credential, named_by_connection
+from orgfence.core.credential import MAX_CREDENTIAL_BYTES, find_credential
 from orgfence.core.decision import Reason
-from orgfence.core.request import scan_headers
+from orgfence.core.request import named_by_connection, scan_headers
 from orgfence.core.rule import CredentialPlace, PlaceKind
 
 BEARER = CredentialPlace(PlaceKind.HEADER, b"authorization", b"bearer")

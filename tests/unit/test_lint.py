@@ -464,7 +464,10 @@ def test_very_many_exceptions_are_not_held_against_very_many_paths() -> None:
 
 
 def test_very_many_rules_for_the_same_are_not_all_compared() -> None:
-    """The first hundred that match the same request are, and one that they cover is found."""
-    rules = [f"id: r{number}\n{MATCH}}}\norg: {{header: X-{number}}}" for number in range(150)]
+    """The first hundred that check alike and match the same request are, and one that they cover is found."""
+    rules = [f"id: r{number}\n{MATCH}, listen: [{8000 + number}]}}\n{IN_HEADER}" for number in range(150)]
 
-    assert codes(*rules, f"id: same\n{MATCH}, paths: [/x]}}\norg: {{header: X-0}}") == ["redundant_rule"]
+    assert redundant(*rules, f"id: same\n{MATCH}, listen: [8000]}}\n{IN_HEADER}") == [
+        "`same` adds nothing: `r0` (line 5)"
+    ]
+    assert redundant(*rules, f"id: same\n{MATCH}, listen: [8149]}}\n{IN_HEADER}") == []

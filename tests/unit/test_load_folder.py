@@ -149,7 +149,9 @@ def test_numbers_and_flags_from_the_environment() -> None:
     )
     environment = {"STRIP": "true", "E": "block", "R": "2m", "HOST": "x.test", "PORT": "8081"}
     ruleset = load({"a": text}, Outside(environment))
-    assert (ruleset.rules[0].listen, ruleset.rules[0].stripped_headers) == (frozenset({8081}), frozenset({b"x"}))
+    (only,) = ruleset.rules
+    assert only.listen == frozenset({8081})
+    assert ruleset.stripped_headers == {only: frozenset({b"x"})}
     assert (ruleset.rules[0].enforcement, ruleset.handling.log_repeat) == (Enforcement.BLOCK, 120.0)
     assert ruleset.routes[0].host.text == "x.test"
 
@@ -232,12 +234,13 @@ def test_every_key_says_what_it_is_for() -> None:
 
 def test_examples_take_the_environments_values_too() -> None:
     """What an example spells out is what the rule beside it says."""
-    keys = "org: {value: '${ORG}'}, examples: [{request: 'GET https://${HOST}/', token: {org_ids: ['${ORG}'], n: [1, '2']}, verdict: allow, body: {a: '${ORG}'}}]"
+    example = "request: 'GET https://${HOST}/', token: {org_ids: ['${ORG}'], n: [1, '2']}, verdict: allow"
+    keys = f"org: {{value: '${{ORG}}'}}, examples: [{{{example}, body: {{a: '${{ORG}}'}}}}]"
     policy = load_policy(
         [PolicyText("a", f"version: 1\n{ISSUERS}rules:\n{rule('a', keys)}".encode())],
         Outside({"ORG": "acme", "HOST": "api.example.com"}),
     )
-    ((example,),) = [each.examples for each in policy.rules]
-    assert example.token is not None
-    assert (example.token.claims["org_ids"], example.token.claims["n"]) == (["acme"], [1, "2"])
-    assert example.body == b'{"a": "acme"}'
+    ((compiled,),) = [each.examples for each in policy.rules]
+    assert compiled.token is not None
+    assert (compiled.token.claims["org_ids"], compiled.token.claims["n"]) == (["acme"], [1, "2"])
+    assert compiled.body == b'{"a": "acme"}'

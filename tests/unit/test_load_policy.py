@@ -12,7 +12,6 @@ from orgfence.core.policy.faults import PolicyError
 from orgfence.core.policy.templates import TextTemplate
 from orgfence.core.request import Authority
 from orgfence.core.rule import Coverage, CredentialPlace, Issuer, OrgSource, PlaceKind, Rule
-from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.selectors import Selector, Source
 
 ISSUERS = "issuers: {corp: {claims: {member: org_ids, active: org_id, scopes: scope}}}"

@@ -247,6 +247,21 @@ def test_the_file_of_a_value_is_watched_too(folder: Path) -> None:
     assert [watch.look(), watch.look()] == [None, None]
 
 
+def test_the_file_of_a_value_is_watched_while_the_policy_is_broken(folder: Path) -> None:
+    """So that it is known whether the files hold again what is in force."""
+    (folder / "b.yaml").write_text(PINNED)
+    (folder / "org").write_text("acme")
+    watch = watch_of(folder)
+    for org, came in (("acme", Restored), ("globex", Reloaded)):
+        (folder / "b.yaml").write_text("nonsense")
+        assert watch.look() is None
+        assert faults_of(watch.look())
+        (folder / "org").write_text(org)
+        (folder / "b.yaml").write_text(PINNED)
+        assert watch.look() is None
+        assert isinstance(watch.look(), came)
+
+
 def test_the_file_of_a_new_value_belongs_to_what_was_seen_twice(folder: Path) -> None:
     """It was read when the policy was first loaded; a third look confirms it."""
     watch = watch_of(folder)
@@ -330,9 +345,10 @@ def test_the_thread_tells_of_changes_as_they_come(folder: Path) -> None:
             (folder / "b.yaml").write_text(policy(rule))
             told.wait_for(number)
             assert rules_of(told[-1]) == ["a", rule]
-        thread = next(thread for thread in threading.enumerate() if thread.name == "orgfence-policy-watch")
-        assert thread.daemon
-    thread.join(DEADLINE)
+        threads = [thread for thread in threading.enumerate() if thread.name == "orgfence-policy-watch"]
+        assert all(thread.daemon for thread in threads)
+    for thread in threads:
+        thread.join(DEADLINE)
     (folder / "b.yaml").write_text(policy("f"))
     time.sleep(0.05)
     assert len(told) == 3

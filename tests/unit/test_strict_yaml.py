@@ -1,5 +1,7 @@
 """Strict YAML: what is read knows where it stands, and nothing is read as what it does not look like."""
 
+from typing import Any
+
 import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -166,7 +168,8 @@ def test_what_yaml_takes_for_something_else_has_to_be_quoted(text: str) -> None:
 def _text(written: str) -> str:
     tree, faults = read(b"a: " + written.encode())
     faults.raise_any()
-    text: str = TypeAdapter(Text).validate_python(tree["a"], context=OutsideValues(Outside()))
+    outside: Any = OutsideValues(Outside())
+    text: str = TypeAdapter(Text).validate_python(tree["a"], context=outside)
     return text
 
 

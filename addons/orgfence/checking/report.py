@@ -3,7 +3,6 @@
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
-from orgfence.checking.masking import masked
 from orgfence.core.policy.faults import Fault, Place
 
 #: The code of a fault that keeps a policy from loading.
@@ -80,7 +79,7 @@ class Problem(NamedTuple):
     def of(cls, severity: Severity, code: str, fault: Fault) -> "Problem":
         """Take over a fault."""
         place = fault.place
-        return cls(severity, code, place.source.name, place, fault.message, masked(fault.line))
+        return cls(severity, code, place.source.name, place, fault.message, fault.line)
 
 
 class PolicyReport(NamedTuple):

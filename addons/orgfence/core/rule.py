@@ -145,11 +145,6 @@ class Rule:
             allowed[reason] = Inspection((decision,), decision, Action.FORWARDED)
         object.__setattr__(self, "allowed", allowed)
 
-    @property
-    def stripped_headers(self) -> frozenset[bytes]:
-        """The canonical names of the header fields that are not forwarded."""
-        return frozenset(source.name for source in self.org if source.strip)
-
     def enforcement_of(self, reason: Reason) -> Enforcement:
         """Return what this rule does with a decision that is not `allow`."""
         if reason in UNDETERMINED:

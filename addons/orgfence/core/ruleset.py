@@ -69,6 +69,8 @@ class Ruleset:
     slashes: tuple[EncodedSlash, ...]
     #: Whether some rule reads its org or its credential from a request's body.
     reads_bodies: bool
+    #: For each rule that has any: the canonical names of the header fields that are not forwarded.
+    stripped_headers: Mapping[Rule, frozenset[bytes]]
     handling: Handling
 
     @classmethod
@@ -99,6 +101,7 @@ class Ruleset:
             wanted_headers=_ALWAYS_WANTED.union(*(_headers_of(rule) for rule in rules)),
             slashes=tuple(dict.fromkeys(rule.encoded_slash for rule in rules)),
             reads_bodies=any(rule.reads_form or rule.reads_json for rule in rules),
+            stripped_headers={rule: stripped for rule in rules if (stripped := _stripped_headers(rule))},
             handling=handling,
         )
 
@@ -154,6 +157,10 @@ class Ruleset:
 
 # More Host fields than anybody sends, and few enough for all of them to be read.
 _HOSTS_READ = 16
+
+
+def _stripped_headers(rule: Rule) -> frozenset[bytes]:
+    return frozenset(source.name for source in rule.org if source.strip)
 
 
 def _traits_of(rules: Iterable[Rule]) -> set[Trait]:

@@ -19,7 +19,7 @@ from orgfence.core.tokens.cache import TokenCache
 from orgfence.observe.metrics import Stage
 from orgfence.proxy import annotation, options, scope
 from orgfence.proxy.answer import answer, bare_answer
-from orgfence.proxy.case import Case, InForce
+from orgfence.proxy.case import Case
 from orgfence.proxy.gate import Hold
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.request_of import body_by_head, body_of, request_of
@@ -43,7 +43,7 @@ class Orgfence:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come."""
-        self._in_force = InForce.of(ruleset)
+        self._ruleset = ruleset
         self._known = Known(TokenCache())
         self._reporter = reporter
         self._stream_above = stream_above
@@ -54,11 +54,11 @@ class Orgfence:
     @property
     def ruleset(self) -> Ruleset:
         """What requests that begin now are judged by."""
-        return self._in_force.ruleset
+        return self._ruleset
 
     def use(self, ruleset: Ruleset) -> None:
         """Judge later requests by this ruleset. Those in flight keep the one that they began with."""
-        self._in_force = InForce.of(ruleset)
+        self._ruleset = ruleset
 
     def configure(self, _updated: set[str]) -> None:
         """Refuse options that would undo the guard, at start and whenever mitmweb changes one."""
@@ -83,7 +83,7 @@ class Orgfence:
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
         if flow.error is not None or flow.response is not None:
             return
-        case = self._cases[flow] = Case(*self._in_force)
+        case = self._cases[flow] = Case(self._ruleset)
         self._judge(flow, case)
 
     def request(self, flow: http.HTTPFlow) -> None:
@@ -140,7 +140,7 @@ class Orgfence:
         try:
             # First, so that it holds also where the rest fails and the request goes on.
             annotation.strip(flow.request.headers)
-            if case.stripped:
+            if case.ruleset.stripped_headers:
                 self._strip(flow, case, inspection)
             self._enforce(flow, case, inspection)
         except Exception as error:  # noqa: BLE001 - as above
@@ -167,7 +167,7 @@ class Orgfence:
         try:
             # Our own hook failed, or another addon has kept it from being called.
             if (case is None or case.inspection is None) and flow.response is None:
-                case = case or self._cases.setdefault(flow, Case(*self._in_force))
+                case = case or self._cases.setdefault(flow, Case(self._ruleset))
                 annotation.strip(flow.request.headers)
                 inspection = self._refuse(flow, case, RuntimeError("the request was not judged"))
                 self._reporter.inspected(flow, inspection, case.ruleset, None, case.seconds)
@@ -193,7 +193,7 @@ class Orgfence:
     def _strip(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
         """Remove the headers that are for us alone, by every rule that matched."""
         for decision in inspection.decisions:
-            names = case.stripped.get(decision.rule) if decision.rule is not None else None
+            names = case.ruleset.stripped_headers.get(decision.rule) if decision.rule is not None else None
             if names:
                 annotation.strip_named(flow.request.headers, names)
 

@@ -1,35 +1,18 @@
 """What is known of one request from its headers to the answer that it gets."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Self
 
 from orgfence.core.decision import Inspection
-from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.proxy.shown import Shown
-
-
-class InForce(NamedTuple):
-    """What requests that begin now are judged by: a ruleset, with what else depends on it alone."""
-
-    ruleset: Ruleset
-    #: For each rule that has any: the canonical names of the header fields that are not forwarded.
-    stripped: Mapping[Rule, frozenset[bytes]]
-
-    @classmethod
-    def of(cls, ruleset: Ruleset) -> Self:
-        """Find out once what no request should have to."""
-        return cls(ruleset, {rule: rule.stripped_headers for rule in ruleset.rules if rule.stripped_headers})
 
 
 @dataclass(slots=True, eq=False)
 class Case:
     """One request: by what it is judged, what was found, and what was said of it."""
 
-    #: These two stay what they were when the request came, whatever is put in force meanwhile.
+    #: What was in force when the request came; it stays so, whatever is put in force meanwhile.
     ruleset: Ruleset
-    stripped: Mapping[Rule, frozenset[bytes]]
     #: None until it is judged.
     inspection: Inspection | None = None
     #: None for an allow.

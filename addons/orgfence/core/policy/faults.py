@@ -1,10 +1,10 @@
 """The operator's mistakes: where each stands, what is wrong there and how to mend it. All of them at once."""
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import total_ordering
 from typing import NamedTuple, NoReturn
 
+from orgfence.core.policy.masking import masked
 from orgfence.core.policy.wording import visible
 
 #: Nobody reads further, and a file of another kind has a fault in every line.
@@ -36,7 +36,7 @@ class Source:
     def shown(self, line: int) -> str:
         """Return a line, counted from 1, with its secrets masked."""
         if line not in self._shown:
-            self._shown[line] = _SECRET.sub(_mask, self.lines[line - 1])
+            self._shown[line] = masked(self.lines[line - 1])
         return self._shown[line]
 
 
@@ -137,14 +137,6 @@ class Faults:
 
 
 _MIN_SECRET = 4
-# Messages end in logs, where no secret may; a policy that holds one has yet to be told so.
-_SECRET = re.compile(r"((?:secret|password)[\"']?\s*:\s*)(.+)", re.IGNORECASE)
-
-
-def _mask(found: re.Match[str]) -> str:
-    return found[1] + "*" * len(found[2])
-
-
 # A terminal line; the place stays in sight with some of what stands before it.
 _MAX_LINE = 110
 _BEFORE = 60

@@ -55,8 +55,8 @@ class _Entries[Template: (HostTemplate, PathTemplate)]:
 
     def __init__(self, entries: Sequence[Written[Template]], rule: Rule) -> None:
         self._rule = rule
-        self._order = {entry.template: number for number, entry in enumerate(entries)}
-        self._entries = entries
+        self._order: dict[Template, int] = {entry.template: number for number, entry in enumerate(entries)}
+        self._entries: Sequence[Written[Template]] = entries
 
     def covering(self, entry: Written[Template], found: Iterable[Template]) -> Written[Template] | None:
         """Return one of the templates that were found, all for the same request, that makes an entry needless."""

@@ -5,22 +5,18 @@ and is in nothing less strict.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
+from orgfence.core.policy.lint.candidates import Candidates
 from orgfence.core.policy.lint.captured import spots
 from orgfence.core.policy.lint.finding import Finding
-from orgfence.core.policy.lint.samples import sample_authority, sample_segments
 from orgfence.core.policy.lint.written import WrittenRule
 from orgfence.core.policy.overlap import host_covers, path_covers, paths_overlap
 from orgfence.core.policy.readings import EncodedSlash
 from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import shown
-from orgfence.core.request import Authority
-from orgfence.core.rule import OrgSource, PlaceKind, Rule
+from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
 
-# Of the rules that match one request so many are looked at: ten thousand rules for `*` stay a matter of seconds.
-_MAX_CANDIDATES = 100
 # Of the hosts and paths of two rules so many pairs are compared.
 _MAX_PAIRS = 2_500
 
@@ -30,42 +26,31 @@ def find_redundant_rules(rules: Iterable[WrittenRule], ruleset: Ruleset) -> Iter
     live = {rule.rule: rule for rule in rules if rule.can_match}
     order = {rule: number for number, rule in enumerate(live)}
     enough: dict[Rule, WrittenRule] = {}
-    candidates = _Candidates(ruleset, live)
+    candidates = Candidates(ruleset, live)
     for rule in live.values():
-        for other in candidates.of(rule):
+        for other in candidates.beside(rule):
             # Of two that are alike, the later one is redundant.
-            if _suffices(other, rule) and (order[other.rule] < order[rule.rule] or not _suffices(rule, other)):
+            is_first = order[other.rule] < order[rule.rule]
+            # Whoever follows all warnings must be left with a rule that suffices.
+            if (
+                _suffices(other, rule)
+                and (is_first or not _suffices(rule, other))
+                and _staying(other, enough) is not rule
+            ):
                 enough[rule.rule] = other
                 break
     for redundant, other in enough.items():
-        rule, staying = live[redundant], other
-        # What makes the other one redundant suffices here as well.
-        while staying.rule in enough:
-            staying = enough[staying.rule]
+        rule, staying = live[redundant], _staying(other, enough)
         where = f"{shown(staying.entry.id)} ({staying.place.seen_from(rule.place)})"
         message = f"{shown(rule.entry.id)} adds nothing: {where} matches all that it matches and is as strict"
         yield Finding.at(rule.place, "redundant_rule", f"{message}. Remove it, or let it ask for more")
 
 
-class _Candidates:
-    """Looks up the rules that match one of the requests that a rule is for, and so perhaps all of them."""
-
-    def __init__(self, ruleset: Ruleset, live: Mapping[Rule, WrittenRule]) -> None:
-        self._index = ruleset.index
-        self._live = live
-        # Many rules for one host and every path have one and the same.
-        self._found: dict[tuple[Authority, Sequence[bytes]], list[WrittenRule]] = {}
-
-    def of(self, rule: WrittenRule) -> list[WrittenRule]:
-        sample = sample_authority(rule.live_hosts[0]), sample_segments(rule.live_paths[0])
-        if sample not in self._found:
-            self._found[sample] = self._matching(*sample)
-        return [other for other in self._found[sample] if other is not rule]
-
-    def _matching(self, authority: Authority, segments: Sequence[bytes]) -> list[WrittenRule]:
-        routes = (route for host in self._index.hosts(authority) for route in host.paths.find(segments))
-        rules = dict.fromkeys(route.rule for route in routes if route.rule in self._live)
-        return [self._live[rule] for rule in islice(rules, _MAX_CANDIDATES)]
+def _staying(rule: WrittenRule, enough: Mapping[Rule, WrittenRule]) -> WrittenRule:
+    """Return a rule that is not redundant itself: what makes this one redundant suffices in its place."""
+    while rule.rule in enough:
+        rule = enough[rule.rule]
+    return rule
 
 
 def _suffices(other: WrittenRule, rule: WrittenRule) -> bool:
@@ -74,12 +59,9 @@ def _suffices(other: WrittenRule, rule: WrittenRule) -> bool:
 
 
 def _is_as_strict(other: Rule, rule: Rule) -> bool:
-    """Compare all but what the two match and what their captures hold."""
+    """Compare all that two rules with the same checks may differ in, but for their hosts and paths."""
     return (
-        (other.issuer, other.coverage) == (rule.issuer, rule.coverage)
-        and set(other.places) == set(rule.places)
-        and _named_by_request(other) == _named_by_request(rule)
-        and other.scopes >= rule.scopes
+        other.scopes >= rule.scopes
         and other.agree >= rule.agree
         and other.pass_without_token <= rule.pass_without_token
         and other.pass_without_org <= rule.pass_without_org
@@ -92,11 +74,6 @@ def _is_as_strict(other: Rule, rule: Rule) -> bool:
         and (other.listen is None or (rule.listen is not None and other.listen >= rule.listen))
         and other.encoded_slash in {EncodedSlash.BOTH, rule.encoded_slash}
     )
-
-
-def _named_by_request(rule: Rule) -> frozenset[OrgSource]:
-    """Return the sources that are no captures."""
-    return frozenset(source for source in rule.org if source.kind not in {PlaceKind.PATH, PlaceKind.HOST})
 
 
 def _with_get(methods: frozenset[bytes]) -> frozenset[bytes]:
