@@ -135,7 +135,7 @@ def forms(draw: st.DrawFn, pairs: list[str], names: list[str], org: str) -> byte
     """Draw a form that most likely has such fields."""
     written = list(pairs)
     for name in names:
-        values = [org, org, org, "globex", "", f"{org}, globex", "g\u00f6"]
+        values = [org, org, org, "globex", "", f"{org}, globex", f"{org} {org}", "g\u00f6"]
         for value in draw(st.lists(st.sampled_from(values), min_size=0 if draw(chance(6)) else 1, max_size=2)):
             key = draw(st.sampled_from([name] * 4 + [f"%{ord(name[0]):x}{name[1:]}", name.upper(), name + "[]"]))
             written.append(f"{key}={quote_plus(value)}")

@@ -17,14 +17,15 @@ ORGS: Policy = {
     "acme": {"id": "8B1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01", "aliases": ["acme-inc"]},
     "globex": {"id": "globex-1"},
 }
+#: The two forms of one Salesforce id.
+SALESFORCE = ["00D1a000000XyZq", "00D1a000000XyZqEAK"]
 #: Every way to write each org.
 SPELLINGS = [
     ["acme", "acme-inc", "8b1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01", "8B1F0C1E-2D5E-4A58-9A51-0C7D9A1F2E01"],
     ["globex", "globex-1"],
     ["initech"],
     ["42"],
-    # The two forms of one Salesforce id.
-    ["00D1a000000XyZq", "00D1a000000XyZqEAK"],
+    SALESFORCE,
     ["group/web"],
 ]
 #: What looks like an org and is none of them.
@@ -203,10 +204,10 @@ TRAITS: dict[str, list[Any]] = {
 
 
 @st.composite
-def exceptions(draw: st.DrawFn) -> Policy:
+def exceptions(draw: st.DrawFn, *, by_claims: bool = False) -> Policy:
     """Draw an exception by paths, by claims or by both."""
     exception: Policy = {}
-    by = draw(st.sampled_from([["paths"], ["claims"], ["paths", "claims"]]))
+    by = draw(st.sampled_from([["claims"], ["paths", "claims"], *[["paths"]] * (not by_claims)]))
     if "paths" in by:
         exception["paths"] = draw(some(["/orgs/me/**", *PATHS[:-1]], 2))
     if "claims" in by:
@@ -261,6 +262,6 @@ def org_sources(draw: st.DrawFn, match: Policy) -> Any:
     for index, source in enumerate(found):
         if "value" in source:
             found[index] = {"value": draw(org_words)}
-        elif draw(chance(6)):
+        elif draw(chance(5)):
             found[index] = source | {"split": draw(st.sampled_from([",", " "]))}
     return found[0] if len(found) == 1 and draw(st.booleans()) else found

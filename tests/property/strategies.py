@@ -1,15 +1,30 @@
 """Cases: policies and requests that hit their rules often, hostile ones among them."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
 from hypothesis import strategies as st
 from tests.property.bodies import sent_bodies
-from tests.property.credentials import NOW, credential_fields, credentials
-from tests.property.disguises import DISGUISES
-from tests.property.policies import ISS, METHODS, PATHS, PORTS, SPELLINGS, chance, folders, some, words
+from tests.property.credentials import NOW, TRAITS, credential_fields, credentials
+from tests.property.parts import host_names, org_fields, paths, queries
+from tests.property.policies import (
+    ISS,
+    METHODS,
+    ORGS,
+    POINTERS,
+    PORTS,
+    SALESFORCE,
+    SPELLINGS,
+    chance,
+    exceptions,
+    folders,
+    org_sources,
+    some,
+    words,
+)
 from tests.property.reference import as_one
-from tests.property.reference_token import Policy, listed
+from tests.property.reference_token import Policy
+from tests.property.twists import TWISTS, dropped
 from tests.tokens import jwt_of
 
 from orgfence.core.request import UNREAD, Authority, Request
@@ -66,148 +81,53 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @st.composite
-def host_names(draw: st.DrawFn, rule: Policy, org: str) -> Authority:
-    """Draw an authority that most likely is one of a rule's hosts."""
-    template = "elsewhere.invalid" if draw(chance(10)) else draw(st.sampled_from(rule["match"]["hosts"]))
-    label = org if org.isascii() and org.replace("-", "").isalnum() else "acme"
-    name = template.replace("{tenant}", label).replace("*", draw(st.sampled_from(["one", "two.api"])))
-    name = draw(st.sampled_from([name, name, name.upper()]))
-    if ":" not in name:
-        name += draw(st.sampled_from(["", "", ".", ":8443", ":443"]))
-    return Authority(name.encode(), draw(st.sampled_from([443, 80, 8443])))
+def simple_cases(draw: st.DrawFn) -> Case:
+    """Draw a policy of one rule and a request that it is for, with a token that can be read and names a strange org.
 
-
-@st.composite
-def paths(draw: st.DrawFn, rule: Policy, org: str) -> bytes:
-    """Draw a path that most likely is one of a rule's."""
-    excepted = [path for exception in rule.get("except", []) for path in exception.get("paths", [])]
-    known = rule["match"].get("paths", ["/orgs/{org}/**"])
-    path: str = draw(st.sampled_from([*excepted, *PATHS] if draw(chance(4)) else known))
-    rest = draw(st.sampled_from(["", "users", "users/7", "orgs/globex/users/7", "me"]))
+    So it comes to what the request asks for, and to that alone.
+    """
+    match: Policy = {"hosts": ["api.example.com"], "paths": ["/orgs/{org}"]}
+    rule: Policy = {"id": "r0", "match": match, "org": draw(body_sources() | org_sources(match))}
     if draw(chance(8)):
-        path = draw(st.sampled_from([path.upper().replace("{ORG}", "{org}"), path.replace("s", "\u017f")]))
-    org = org.replace("/", draw(st.sampled_from(["%2F", "%2F", "%2f", "/"])))
-    path = path.replace("**", rest).replace("{org}", org).replace("*", "any").replace("{", "").replace("}", "")
-    written = path.encode().replace(b" ", draw(st.sampled_from([b"%20", b"+"]))).replace(b",", b"%2C")
-    return written + draw(st.sampled_from([b"", b"", b"/"]))
+        rule["agree"] = True
+    if draw(chance(4)):
+        rule["except"] = [draw(exceptions(by_claims=True))]
+    if draw(chance(4)):
+        rule["token"] = {"from": [{"form": "access_token"}]}
+    policy: Policy = {
+        "version": 1,
+        "orgs": ORGS,
+        "issuers": {"corp": {"iss": ISS["corp"], "claims": {"member": "org"}}},
+    }
+    policy |= {"rules": [rule], "enforcement": draw(st.sampled_from(["observe", "block"]))}
+    if draw(chance(10)):
+        policy["body_limit"] = draw(st.sampled_from(["60B", "100B"]))
 
-
-@st.composite
-def queries(draw: st.DrawFn, rule: Policy, org: str) -> bytes:
-    """Draw a query: most often what names the org, if the rule reads it there, else none."""
-    pairs = [f"org_id={org}", "org_id=", "org_id=globex", "org%5Fid=acme", "page=2", "org_id", "x=1;org_id=initech"]
-    found = draw(st.lists(st.sampled_from(pairs), max_size=2)) if draw(chance(3)) else []
-    if any("query" in source for source in listed(rule.get("org", []))) and not draw(chance(5)):
-        found.append(draw(st.sampled_from([pairs[0], pairs[0], f"org_id={org}, {org}"])))
-    return "&".join(found).replace(" ", "+").encode()
-
-
-@st.composite
-def org_fields(draw: st.DrawFn, rule: Policy, org: str) -> list[tuple[bytes, bytes]]:
-    """Draw the header fields that name the org, if the rule reads it there: most often one."""
-    sources = listed(rule.get("org", []))
-    fields: list[tuple[bytes, bytes]] = []
-    if any("cookie" in source for source in sources) and not draw(chance(5)):
-        cookies = [
-            f"org={org}",
-            f'org="{org}"; sid=',
-            f"a=1; org={org}; org=globex",
-            f"ORG={org}",
-            "org=",
-            f"org={org},acme",
-        ]
-        fields.append((b"Cookie", draw(st.sampled_from([cookies[0], *cookies])).encode()))
-    if not any("header" in source for source in sources):
-        return fields
-    names = draw(st.lists(st.sampled_from([b"X-Org-Id", b"x_org_id"]), min_size=1, max_size=2))
-    values = [draw(st.sampled_from([org, org, f"{org} , {org}"])), draw(st.sampled_from([org, "globex", ""]))]
-    if draw(chance(5)):
-        return fields
-    return fields + [(name, value.encode()) for name, value in zip(names, values, strict=False)]
-
-
-# Twists: what changes how a request is judged, or looks as if it did.
-
-
-@st.composite
-def _preflight(draw: st.DrawFn, request: Request, _: str) -> Request:
-    """Make it what a browser asks first, or nearly."""
-    fields = [(b"Origin", b"https://app.example.com"), (b"Access-Control-Request-Method", b"POST")]
-    kept = request.headers if draw(chance(3)) else ()
-    return request._replace(
-        method=draw(st.sampled_from([b"OPTIONS"] * 4 + [b"GET"])),
-        headers=(*kept, *draw(st.sampled_from([fields, fields, fields, fields[:1], [*fields, (b"cookie", b"sid=")]]))),
+    org = draw(words)
+    if draw(chance(8)):
+        policy["issuers"]["corp"]["ids"] = "salesforce"
+        org = draw(st.sampled_from(SALESFORCE))
+    credential = jwt_of({"iss": ISS["corp"], "org": "nobody"} | draw(st.sampled_from(TRAITS)))
+    in_form = "token" in rule
+    body, fields = draw(sent_bodies(rule, org, [f"access_token={quote_plus(credential)}"] if in_form else []))
+    query = draw(queries(rule, org))
+    request = Request(
+        method=b"POST",
+        scheme=b"https",
+        authorities=(Authority(b"api.example.com", 443),),
+        listen_port=8080,
+        target=b"/orgs/acme" + (b"?" + query if query else b""),
+        headers=(*fields, *draw(org_fields(rule, org)), *[(b"Authorization", b"Bearer " + credential)] * (not in_form)),
+        body=body,
     )
+    return Case([policy], draw(dropped(request, org)) if draw(chance(8)) else request, NOW)
 
 
 @st.composite
-def _dropped(draw: st.DrawFn, request: Request, _: str) -> Request:
-    """Let a hop drop some field."""
-    named = [
-        b"X-Org-Id",
-        b"close, x_org_id",
-        b"authorization",
-        b"Cookie ,te",
-        b"X-Api-Token",
-        b"keep-alive",
-        b"content_type",
-    ]
-    return request._replace(headers=(*request.headers, (b"Connection", draw(st.sampled_from(named)))))
-
-
-@st.composite
-def _other_method(draw: st.DrawFn, request: Request, _: str) -> Request:
-    """Ask for another method in a header."""
-    names = [b"X-HTTP-Method-Override", b"x_http_method", b"X-Method-Override"]
-    field = draw(st.sampled_from(names)), draw(st.sampled_from([*METHODS, "delete"])).encode()
-    return request._replace(headers=(*request.headers, field))
-
-
-@st.composite
-def _other_path(draw: st.DrawFn, request: Request, org: str) -> Request:
-    """Ask for another path in a header."""
-    path = f"/orgs/{org}/users".encode()
-    others = [path, path + b"/%2e%2e/x?org_id=globex", b"/orgs/globex", b"/public/x", TANGLED]
-    field = draw(st.sampled_from([b"X-Original-URL", b"x_rewrite_url"])), draw(st.sampled_from(others))
-    return request._replace(headers=(*request.headers, field))
-
-
-@st.composite
-def _another_field(draw: st.DrawFn, request: Request, org: str) -> Request:
-    """Repeat a field, or add one that resembles it."""
-    others = [
-        (b"Host", draw(st.sampled_from(request.authorities)).name),
-        (b"host", b"api.example.com"),
-        (b"Authorization", b"Basic dTpw"),
-        (b"authorization", b"Bearer " + jwt_of({"iss": ISS["corp"], "org_ids": org})),
-        (b"Cookie", b"sid=; org_id=acme"),
-        (b"X_Org_Id", b"acme"),
-        (b"User-Agent", b"test"),
-    ]
-    return request._replace(headers=(*request.headers, draw(st.sampled_from(others))))
-
-
-@st.composite
-def _disguise(draw: st.DrawFn, request: Request, _: str) -> Request:
-    """Write the path in another way."""
-    path, mark, query = request.target.partition(b"?")
-    for disguise in draw(st.lists(st.sampled_from(DISGUISES), min_size=1, max_size=2)):
-        path = draw(disguise(path, True))
-    return request._replace(target=path + mark + query)
-
-
-@st.composite
-def _tangle(draw: st.DrawFn, request: Request, _: str) -> Request:
-    """Give the path more readings than anyone tries."""
-    return request._replace(target=draw(st.sampled_from([request.target + TANGLED, TANGLED + request.target])))
-
-
-TANGLED = b"/;a/.;b/%2e/%252e%2f..%5c%3b//..;" * 2
-
-TWISTS: list[Callable[[Request, str], st.SearchStrategy[Request]]] = [
-    *[_preflight, _preflight, _dropped, _other_method, _other_method, _other_path, _another_field, _another_field],
-    *[_disguise, _disguise, _disguise, _tangle],
-]
+def body_sources(draw: st.DrawFn) -> list[Policy]:
+    """Draw one or two places in a body."""
+    places = [{"form": "org"}, {"form": "org"}, *({"body": pointer} for pointer in POINTERS)]
+    return draw(some(places, 2))
 
 
 @st.composite

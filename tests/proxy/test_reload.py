@@ -189,9 +189,13 @@ def _nothing_was_lost(proxy: GuardingProxy, asking: Clients, upstream: Upstream)
 
 
 def worse(number: int) -> Mapping[str, str | None]:
-    """A state that cannot be used: both files cut off, gone, or dangling."""
-    cut = {name: text[: 40 + number % 90] for name, text in texts(number).items()}
-    states: list[Mapping[str, str | None]] = [cut, {}, {"a.yaml": None}]
+    """A state that cannot be used: both files cut off, one of them gone, or both.
+
+    There are always links to both: those are made and removed one by one, and whoever looks very often sees that.
+    """
+    files = texts(number)
+    cut = {name: text[: 40 + number % 90] for name, text in files.items()}
+    states: list[Mapping[str, str | None]] = [cut, files | {"b.yaml": None}, dict.fromkeys(files)]
     return states[number // 10 % 3]
 
 

@@ -306,7 +306,7 @@ def test_what_a_new_policy_does_not_have_is_no_longer_shown() -> None:
 
 
 def test_what_ends_late_does_not_bring_a_rule_back() -> None:
-    """A request that was judged before the change is counted after it, and seen by nobody; nor when the rule is back."""
+    """What was judged before the change and is counted after it is seen by nobody, also once the rule is back."""
     metrics = Metrics()
     first, second = policy_of(["goes"], named_orgs("acme")), policy_of(["comes"], named_orgs("globex"))
     metrics.set_policy(first)
