@@ -12,6 +12,7 @@ from typing import Self
 
 from orgfence.core.policy.load import Policy, PolicyText, load_policy
 from orgfence.core.policy.outside import Outside
+from orgfence.core.policy.strict_yaml import MAX_BYTES
 from orgfence.core.policy.wording import shown
 from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
@@ -84,7 +85,7 @@ class PolicyFiles:
         faults: list[str] = []
         try:
             for file in _files_of(path):
-                held = _read_text(file)
+                held = _read_text(file, is_named=file == path)
                 if isinstance(held, bytes):
                     texts.append(PolicyText(str(file), held))
                 else:
@@ -149,9 +150,13 @@ def _files_of(path: Path) -> Iterable[Path]:
     return [path / name for name in names]
 
 
-def _read_text(path: Path) -> _Held:
+def _read_text(path: Path, *, is_named: bool) -> _Held:
     try:
-        return path.read_bytes()
+        # What is named itself may be a pipe. To open one that lies in a folder would wait for whoever writes to it.
+        if not is_named and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+            return "is no file, and cannot be read as one. Remove it, or name it otherwise"
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return "there is no such file. Write a policy there, or name another"
     except IsADirectoryError:

@@ -98,13 +98,14 @@ class PolicyInForce:
 
     def _take_over(self, change: Reloaded) -> None:
         now = time.time()
+        before, after = ({rule.id for rule in ruleset.rules} for ruleset in (self.ruleset, change.ruleset))
         self._use(change.ruleset)
         self.ruleset = change.ruleset
         self.state = self._good = replace(self._good, loaded_at=_written(now), last_reload=LastReload.OK)
         self._log.repeat = change.ruleset.handling.log_repeat
         self._metrics.set_policy(change.ruleset)
         self._metrics.count_reload(True, now)
-        policy_reloaded(change.ruleset.generation, len(change.ruleset.rules), change.files, change.seconds)
+        policy_reloaded(change, added=sorted(after - before), removed=sorted(before - after))
 
     def _keep(self, change: Broken) -> None:
         generation = self.ruleset.generation

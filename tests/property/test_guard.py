@@ -9,7 +9,7 @@ from tests.property.policies import ISS, compiled, defaults, policies, rules
 from tests.property.reference import Judgement, Said
 from tests.property.reference_request import is_preflight, may_give_up, readings_of
 from tests.property.reference_token import Policy, listed
-from tests.property.strategies import Case, cases, hostile_requests, requests, simple_cases
+from tests.property.strategies import Case, cases, hostile_requests, requests
 from tests.tokens import jwt_of
 
 from orgfence.core.catalogue import explain
@@ -76,21 +76,6 @@ def test_engine_equals_reference(case: Case) -> None:
         assert expected.action == "blocked"
     else:
         assert in_words(early) == expected
-
-
-# Small, and of many ways.
-@settings(max_examples=10 * settings().max_examples)
-@given(simple_cases())
-def test_what_is_requested_is_what_the_reference_finds(case: Case) -> None:
-    """Whatever a body holds and however it is coded, the orgs found in it and elsewhere are those of the reference."""
-    inspection = inspected(case.request, compiled(*case.files), nothing_known(), case.now)
-    assert in_words(inspection) == reference.judge(case.policy, case.request, case.now)
-    (decision,) = inspection.decisions
-    if decision.reason is Reason.ORG_NOT_GRANTED:
-        (rule,) = case.policy["rules"]
-        plain, _ = readings_of(rule, case.request)
-        (answer,) = reference.answers(case.policy, rule, case.request, plain, case.now)
-        assert set(decision.requested) == answer.requested
 
 
 @given(cases(), st.data())

@@ -622,6 +622,11 @@ class Http2Client:
             self._connection.end_stream(stream_id)
             self._flush()
 
+    def send_trailers(self, stream_id: int, trailers: Headers) -> None:
+        """End a stream by trailers."""
+        self._connection.send_headers(stream_id, trailers, end_stream=True)
+        self._flush()
+
     def reset(self, stream_id: int) -> None:
         """Cancel a stream."""
         self._connection.reset_stream(stream_id, 8)

@@ -6,6 +6,7 @@ import pytest
 
 from orgfence.core.policy.lint import lint
 from orgfence.core.policy.load import Policy, PolicyText, load_policy
+from orgfence.core.policy.outside import Outside
 
 TOP = """\
 version: 1
@@ -75,8 +76,8 @@ LONG_NAME = ".".join(["a" * 60] * 4) + ".example.com"
                     "Make `except` narrower, or remove the rule"
                 ),
                 (
-                    "unguarded_host 0.yaml:6:21 only rules that can never match name `api.example.com`, so it is not "
-                    "guarded. Let a rule that can match name it"
+                    "unguarded_host 0.yaml:6:21 only rules that can never match name `api.example.com`, so nothing "
+                    "there is judged. Let a rule that can match name it"
                 ),
                 (
                     "idle_exception 0.yaml:8:23 `/x` excepts nothing: none of the rule's paths meets it. "
@@ -446,7 +447,7 @@ def test_a_dead_rules_host_is_guarded_by_a_rule_for_more_hosts_and_not_by_one_fo
         ('"/{org}/**", "/orgs/{org}"', "{path: org}", []),
         ('"/{a}/{org}", "/orgs/{org}"', "{path: org}", ["covered_path"]),
         ('"/{org}/*", "/{org}/{more}"', "{path: org}", ["covered_path"]),
-        ('"/orgs/{a}", "/orgs/{b}"', "[{path: a}, {path: b}]", ["covered_path"]),
+        ('"/orgs/{a}", "/orgs/{b}"', "[{path: a}, {path: b}]", []),
         ('"/orgs/*", "/orgs/{b}"', "[{path: b}, {header: X}]", ["covered_path"]),
     ],
 )
@@ -471,3 +472,27 @@ def test_very_many_rules_for_the_same_are_not_all_compared() -> None:
         "`same` adds nothing: `r0` (line 5)"
     ]
     assert redundant(*rules, f"id: same\n{MATCH}, listen: [8149]}}\n{IN_HEADER}") == []
+
+
+def test_an_issuer_that_keeps_its_tokens_from_one_without_iss_is_used() -> None:
+    """Without it that one would read them."""
+    issuers = "corp: {claims: {member: o}}, other: {iss: https://other}"
+    policy = f"version: 1\nissuers: {{{issuers}}}\nrules: [{{id: a, match: {{hosts: [a]}}, token: {{issuer: corp}}}}]"
+    assert "unused_issuer" not in [finding.code for finding in lint(load_policy([PolicyText("p", policy.encode())]))]
+
+
+def test_rules_that_split_an_org_differently_are_no_repetition() -> None:
+    """What the one takes for an org, the other takes for two."""
+    match = "match: {hosts: [a], paths: ['/{o}']}"
+    orgs = {"a": "{path: o}", "b": "{path: o, split: ','}"}
+    rules = ", ".join(f"{{id: {name}, {match}, org: {org}}}" for name, org in orgs.items())
+    policy = f"version: 1\nissuers: {{corp: {{claims: {{member: o}}}}}}\nrules: [{rules}]"
+    assert "redundant_rule" not in [finding.code for finding in lint(load_policy([PolicyText("p", policy.encode())]))]
+
+
+def test_what_comes_from_elsewhere_is_not_suggested() -> None:
+    """It may be a secret."""
+    text = "version: 1\norgs: {acme: {id: '${ID}'}}\nissuers: {corp: {claims: {member: o}}}\n"
+    text += "rules: [{id: a, match: {hosts: [a]}, org: {value: hunter3}}]"
+    policy = load_policy([PolicyText("p", text.encode())], Outside({"ID": "hunter2"}))
+    assert "hunter2" not in str(lint(policy))

@@ -23,7 +23,7 @@ JWT = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0."
 )
 def test_credentials_are_starred_out_at_their_length(line: str, hidden: str) -> None:
     """So the caret below still stands where it should."""
-    assert masked(line) == line.replace(hidden, "*" * len(hidden))
+    assert masked([line], 0) == line.replace(hidden, "*" * len(hidden))
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,35 @@ def test_credentials_are_starred_out_at_their_length(line: str, hidden: str) -> 
 )
 def test_what_only_names_a_credential_stays(line: str) -> None:
     """A policy is shown as it is wherever it can be."""
-    assert masked(line) == line
+    assert masked([line], 0) == line
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["    Authorization:", "      - [Basic c2VjcmV0]"],
+        ["    Authorization:", "      Basic", "        c2VjcmV0"],
+        ["    'authorization': |-  # the token", "      Basic c2VjcmV0"],
+        ["  - X-Api-Token: [", "      c2VjcmV0]"],
+        ["    Cookie: >", "", "      c2VjcmV0"],
+    ],
+)
+def test_credentials_on_the_lines_below_their_name_are_starred_out(lines: list[str]) -> None:
+    """YAML lets a value begin where its author likes."""
+    shown = [masked(lines, index) for index in range(len(lines))]
+    assert "c2VjcmV0" not in "".join(shown)
+    assert [len(line) for line in shown] == [len(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["    Authorization: x", "    X-Org: [acme]"],
+        ["    Authorization:", "  - id: b", "    match: {hosts: [b]}"],
+        ["rules:", "  - id: a", "    match: {hosts: [b]}"],
+        ["x", *[""] * 30, "y"],
+    ],
+)
+def test_other_lines_stay(lines: list[str]) -> None:
+    """What stands below a credential, and does not belong to it, is shown."""
+    assert masked(lines, len(lines) - 1) == lines[-1]

@@ -357,7 +357,7 @@ def faults_of(policy: str) -> PolicyError:
         (
             rule("except: [{claims: role}]"),
             "8:23",
-            "names belong here, each with keys and values of its own. Write `name: {…}` for each",
+            "names belong here, each with a value or several. Write `name: value` or `name: [value, …]` for each",
         ),
         (
             rule("except: [{claims: {/a~x: [admin]}}]"),

@@ -4,11 +4,13 @@ import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from orgfence.core.decision import Enforcement
 from orgfence.core.policy.faults import PolicyError
+from orgfence.core.policy.strict_yaml import MAX_BYTES
 from orgfence.errors import StartError
 from orgfence.policy_files import STARTER_NAME, PolicyFiles, open_policy, read_policy, read_starter
 
@@ -118,12 +120,28 @@ def test_a_file_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.
     """The system's word for it, and the fix. (Root may read everything, so the system is made to say so here.)"""
     write(tmp_path, a=rules("a"))
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> IO[bytes]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     (line,) = start_error(tmp_path)
     assert line == f"{tmp_path}/a.yaml: cannot be read: permission denied. Make it readable for this user"
+
+
+def test_a_pipe_in_a_folder_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    """To open it would hold the start up, or the watch, for as long as nobody writes to it."""
+    write(tmp_path, a=rules("a"))
+    os.mkfifo(tmp_path / "b.yaml")
+    (line,) = start_error(tmp_path)
+    assert line == f"{tmp_path}/b.yaml: is no file, and cannot be read as one. Remove it, or name it otherwise"
+
+
+def test_a_file_that_is_no_policy_is_not_read_whole(tmp_path: Path) -> None:
+    """No more than shows that it is too large."""
+    with (tmp_path / "a.yaml").open("wb") as file:
+        file.truncate(1024**3)
+    (text,) = PolicyFiles.read(tmp_path).texts
+    assert len(text.data) == MAX_BYTES + 1
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

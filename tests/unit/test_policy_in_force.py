@@ -150,6 +150,10 @@ def test_a_change_comes_to_be_in_force(file: Path, stream: io.StringIO) -> None:
                 "generation": ruleset.generation,
                 "rules": 2,
                 "files": 1,
+                "added": ["b", "c"],
+                "added_count": 2,
+                "removed": ["a"],
+                "removed_count": 1,
             }
 
     asyncio.run(run())

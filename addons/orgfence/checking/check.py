@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orgfence.checking.report import (
+    ELSEWHERE,
     FAILED,
     INVALID,
     UNREADABLE,
@@ -19,10 +20,11 @@ from orgfence.checking.unmatched import why_unmatched
 from orgfence.core.catalogue import explain
 from orgfence.core.decision import Decision, Reason
 from orgfence.core.policy.compile_rules import CompiledRule
-from orgfence.core.policy.faults import MAX_FAULTS, PolicyError
+from orgfence.core.policy.faults import MAX_FAULTS, Fault, PolicyError
 from orgfence.core.policy.lint import lint
 from orgfence.core.policy.load import Policy
 from orgfence.core.policy.strict_yaml import Scalar
+from orgfence.core.policy.wording import shown
 from orgfence.core.rule import Rule
 from orgfence.errors import StartError
 from orgfence.observe.redaction import printable, redact, redact_jwts
@@ -46,6 +48,7 @@ def _check(path: Path, now: float) -> PolicyReport:
     trials = [try_example(rule, example, policy.ruleset, now) for rule in policy.rules for example in rule.examples]
     rules = {rule.rule: rule for rule in policy.rules}
     problems = [_failed(trial, policy, rules) for trial in trials if not trial.has_passed]
+    problems += [_elsewhere(trial, policy) for trial in trials if trial.has_passed and trial.is_elsewhere]
     problems += [Problem.of(Severity.WARNING, finding.code, finding.fault) for finding in lint(policy)]
     problems.sort(key=lambda problem: problem.place)  # type: ignore[arg-type,return-value] # both kinds have one
     return PolicyReport(
@@ -91,6 +94,16 @@ def _failed(trial: Trial, policy: Policy, rules: dict[Rule, CompiledRule]) -> Pr
     return Problem(
         Severity.ERROR, FAILED, example.place.source.name, example.place, f"{message}, but {came}. {fix}", "", failed
     )
+
+
+def _elsewhere(trial: Trial, policy: Policy) -> Problem:
+    """Warn of an example that passes without its rule, which has perhaps a mistake in `match`."""
+    why = why_unmatched(trial.request, trial.holder, policy.ruleset)
+    message = f"{shown(trial.holder.entry.id)} does not match this example, which other rules decide"
+    fix = "Correct `match`, or move the example to the rule that it tries"
+    place = trial.example.place
+    text = f"{message}{f': {why}' if why else '.'} {fix}"
+    return Problem.of(Severity.WARNING, ELSEWHERE, Fault(place, text, place.source.shown(place.line)))
 
 
 def _as_written(written: Scalar) -> str:

@@ -11,6 +11,8 @@ INVALID = "invalid_policy"
 UNREADABLE = "unreadable_policy"
 #: The code of an example of which the policy says something else.
 FAILED = "example_failed"
+#: The code of an example that passes without the rule that it stands in.
+ELSEWHERE = "example_elsewhere"
 
 
 class ExitCode(IntEnum):

@@ -7,6 +7,7 @@ from orgfence.core.guard import inspect
 from orgfence.core.known import Known
 from orgfence.core.policy.compile_rules import CompiledRule
 from orgfence.core.policy.examples import Example
+from orgfence.core.policy.readings import plain_reading
 from orgfence.core.request import UNREAD, Request
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
@@ -33,6 +34,14 @@ class Trial(NamedTuple):
         if self.deciding is None or self.deciding.verdict is not self.example.verdict:
             return False
         return self.example.reason in {None, self.deciding.reason}
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the rule that it stands in has no say in it, and not because of an exception: it tries others."""
+        rule = self.holder.rule
+        segments = plain_reading(self.request.target, rule.encoded_slash).segments
+        is_excepted = any(path.matches(segments) for path in rule.except_paths)
+        return not is_excepted and all(decision.rule is not rule for decision in self.inspection.decisions)
 
 
 def try_example(holder: CompiledRule, example: Example, ruleset: Ruleset, now: float) -> Trial:

@@ -4,17 +4,31 @@ from collections.abc import Sequence
 
 import structlog
 
+from orgfence.policy_watch import Reloaded
+
 #: Those who mend these see the next ones afterwards.
 MAX_FAULTS = 10
+
+#: Of the rules that have come or gone.
+MAX_RULES = 10
 
 #: What to do about a failure.
 MEND = "Mend what is wrong: the files are read again twice a second, and no restart is needed."
 
 
-def policy_reloaded(generation: str, rules: int, files: int, seconds: float) -> None:
-    """Tell that another policy is in force."""
+def policy_reloaded(change: Reloaded, *, added: Sequence[str], removed: Sequence[str]) -> None:
+    """Tell that another policy is in force, and which rules have come and gone: one may be gone by mistake."""
+    fields: dict[str, object] = {}
+    for name, rules in (("added", added), ("removed", removed)):
+        if rules:
+            fields |= {name: list(rules[:MAX_RULES]), f"{name}_count": len(rules)}
     structlog.get_logger().info(
-        "policy_reloaded", generation=generation, rules=rules, files=files, seconds=round(seconds, 3)
+        "policy_reloaded",
+        generation=change.ruleset.generation,
+        rules=len(change.ruleset.rules),
+        files=change.files,
+        seconds=round(change.seconds, 3),
+        **fields,
     )
 
 

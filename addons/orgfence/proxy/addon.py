@@ -192,10 +192,12 @@ class Orgfence:
 
     def _strip(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
         """Remove the headers that are for us alone, by every rule that matched."""
-        for decision in inspection.decisions:
-            names = case.ruleset.stripped_headers.get(decision.rule) if decision.rule is not None else None
-            if names:
-                annotation.strip_named(flow.request.headers, names)
+        stripped = case.ruleset.stripped_headers
+        # Of a request that could not be judged nobody knows which rules are for it.
+        rules = [decision.rule for decision in inspection.decisions if decision.rule is not None] or list(stripped)
+        for rule in rules:
+            if rule in stripped:
+                annotation.strip_named(flow.request.headers, stripped[rule])
 
     def _enforce(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
         deciding, handling = inspection.deciding, case.ruleset.handling

@@ -12,7 +12,8 @@ Relies, in mitmproxy 12.2, on:
 * `HttpStream.state_consume_request_body` calling `check_body_size` with each piece that it has put into
   `request_body_buf`, and `check_killed` once, in `state_done`, after the `request` hook;
 * events that come while a hook runs waiting in `_paused_event_queue`;
-* `make_server_connection` being the only way of a request to its upstream.
+* `make_server_connection` being the only way of a request to its upstream;
+* `_handle_event` getting each event of a request, its trailers as one of their own.
 """
 
 # mypy: allow-untyped-calls
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from mitmproxy import http
+from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, SendHttp
@@ -33,6 +35,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestData,
     RequestEndOfMessage,
     RequestProtocolError,
+    RequestTrailers,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
@@ -75,6 +78,11 @@ class EarlyAnswerStream(DiscardingStream):
     let_through = False
     #: While the request is held: how much of its body.
     _limit: int | None = None
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Drop a request's trailers, as RFC 9110 section 6.5.1 allows: they come when it was judged already."""
+        if not isinstance(event, RequestTrailers):
+            yield from super()._handle_event(event)
 
     def check_killed(self, emit_error_hook: bool) -> CommandGenerator[bool]:
         """Ask the gate, where mitmproxy asks whether the request was killed while its headers or body were judged."""

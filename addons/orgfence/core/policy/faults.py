@@ -36,7 +36,7 @@ class Source:
     def shown(self, line: int) -> str:
         """Return a line, counted from 1, with its secrets masked."""
         if line not in self._shown:
-            self._shown[line] = masked(self.lines[line - 1])
+            self._shown[line] = masked(self.lines, line - 1)
         return self._shown[line]
 
 

@@ -84,6 +84,7 @@ def _read(texts: Iterable[PolicyText], values: OutsideValues, faults: Faults) ->
 def _generation(texts: Iterable[PolicyText], used: Mapping[str, str]) -> str:
     """Return a short hash of all that the policy says, wherever it says so."""
     digest = hashlib.blake2b()
-    for part in [*(data for _, data in texts), *(f"{name}={used[name]}".encode("utf-8", "surrogateescape") for name in sorted(used))]:
+    values = (f"{name}={used[name]}".encode("utf-8", "surrogateescape") for name in sorted(used))
+    for part in [*(data for _, data in texts), *values]:
         digest.update(b"%d:" % len(part) + part)
     return digest.hexdigest()[:12]

@@ -4,6 +4,7 @@ An example may carry one in its headers; and a policy that spells out a secret h
 """
 
 import re
+from collections.abc import Sequence
 
 # A base64url JSON object and all dotted parts behind it.
 _JWT = re.compile(r"\bey[JA][\w-]{8,}(?:\.[\w-]*)*", re.ASCII)
@@ -17,8 +18,49 @@ _HEADER = re.compile(
 _SECRET = re.compile(r"((?:secret|password)[\"']?\s*:\s*)(.+)", re.IGNORECASE)
 
 
-def masked(line: str) -> str:
-    """Return a line of the same length with its credentials starred out, so that columns stay what they are."""
+# A key with nothing behind it, or with what only begins there: its value stands in the lines that follow.
+_OPEN = re.compile(r"[\"']?\s*:\s*(?:[|>][+-]?[0-9]?|\[)?\s*(?:#.*)?")
+_NAME = re.compile(
+    r"[\s{,-]*[\"']?(?:(?:proxy-)?authorization|set-cookie|cookie|[\w-]*-(?:token|key|secret|session|auth)[\w-]*"
+    r"|\w*(?:secret|password))(?=[\"']?\s*:)",
+    re.IGNORECASE,
+)
+_INDENT = re.compile(r"[\s-]*")
+
+
+def masked(lines: Sequence[str], index: int) -> str:
+    """Return one of a file's lines with its credentials starred out; it keeps its length, so that columns stay."""
+    line = lines[index]
+    if _continues_credential(lines, index):
+        indent = _indent(line)
+        return line[:indent] + "*" * (len(line) - indent)
+    return _masked(line)
+
+
+def _continues_credential(lines: Sequence[str], index: int) -> bool:
+    """Return whether a line belongs to the value of a credential's key that stands above it."""
+    indent = _indent(lines[index])
+    for before in range(index - 1, max(-1, index - 1 - _MAX_LINES), -1):
+        above = lines[before]
+        if not above.strip() or _indent(above) >= indent:
+            continue
+        indent = _indent(above)
+        found = _NAME.match(above)
+        if found is not None and _OPEN.fullmatch(above, found.end()):
+            return True
+    return False
+
+
+# Values of headers are no longer; and each line that is shown is looked at from here.
+_MAX_LINES = 20
+
+
+def _indent(line: str) -> int:
+    found = _INDENT.match(line)
+    return 0 if found is None else found.end()
+
+
+def _masked(line: str) -> str:
     line = _JWT.sub(lambda found: "*" * len(found[0]), line)
     for named in (_HEADER, _SECRET):
         line = named.sub(lambda found: found[1] + "*" * len(found[2]), line)

@@ -191,7 +191,10 @@ class OrgSourceEntry(Section):
     form: Text | None = Field(default=None, description="Every value of that field of the request's form.")
     value: Text | None = Field(default=None, description="No part of the request: the org is pinned to this one.")
     client: NotYet = None
-    strip: Flag | None = Field(default=None, description="The header is for orgfence alone, and not forwarded.")
+    strip: Flag | None = Field(
+        default=None,
+        description="The header is for orgfence alone: requests that the rule is for are forwarded without it.",
+    )
     split: Text | None = Field(default=None, description="What separates the orgs, where one value holds several.")
 
 

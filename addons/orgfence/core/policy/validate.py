@@ -112,7 +112,9 @@ def _no_mapping(node: Node, expected: Any) -> str:
     if node == "":
         return NOTHING
     if get_origin(expected) is dict:
-        return "names belong here, each with keys and values of its own. Write `name: {…}` for each"
+        if isinstance(get_args(expected)[-1], type):
+            return "names belong here, each with keys and values of its own. Write `name: {…}` for each"
+        return "names belong here, each with a value or several. Write `name: value` or `name: [value, …]` for each"
     return f"keys and values belong here. {_takes(expected)}"
 
 

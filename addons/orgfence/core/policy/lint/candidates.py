@@ -1,6 +1,7 @@
 """Finding the rules that may make another redundant, without comparing each with each."""
 
 from collections.abc import Mapping
+from itertools import islice
 
 from orgfence.core.policy.lint.samples import sample_authority, sample_segments
 from orgfence.core.policy.lint.written import WrittenRule
@@ -8,8 +9,9 @@ from orgfence.core.request import Authority
 from orgfence.core.rule import Coverage, CredentialPlace, OrgSource, PlaceKind, Rule
 from orgfence.core.ruleset import Ruleset
 
-# Of the rules that check alike and match one request so many are looked at: ten thousand stay a matter of seconds.
-_MAX_CANDIDATES = 100
+# Of the routes that match one request so many are looked at, and of the rules among them that check alike: thousands of
+# rules that all match the same stay a matter of seconds.
+_MAX_ROUTES, _MAX_CANDIDATES = 500, 100
 
 type _Sample = tuple[Authority, tuple[bytes, ...]]
 #: Issuer, coverage, places of the credential, sources of the org.
@@ -38,7 +40,7 @@ class Candidates:
         authority, segments = sample
         found: dict[_Checks, list[WrittenRule]] = {}
         routes = (route for host in self._index.hosts(authority) for route in host.paths.find(segments))
-        for rule in dict.fromkeys(route.rule for route in routes if route.rule in self._live):
+        for rule in dict.fromkeys(route.rule for route in islice(routes, _MAX_ROUTES) if route.rule in self._live):
             alike = found.setdefault(self._checks[rule], [])
             if len(alike) < _MAX_CANDIDATES:
                 alike.append(self._live[rule])

@@ -12,7 +12,7 @@ from orgfence.core.policy.lint.samples import sample_authority, sample_segments
 from orgfence.core.policy.lint.written import Written, WrittenRule
 from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import shown
-from orgfence.core.rule import Rule
+from orgfence.core.rule import PlaceKind, Rule
 
 # Of the entries that match the same request so many are looked at.
 _MAX_CANDIDATES = 20
@@ -72,8 +72,12 @@ class _Entries[Template: (HostTemplate, PathTemplate)]:
             return self._entries[number]
         return None
 
-    def _captured(self, template: Template) -> set[Spot]:
-        return {spot for spot in spots(template, self._rule.org) if spot is not None}
+    def _captured(self, template: Template) -> set[tuple[bytes, Spot]]:
+        """Return what is read of a template, by name: a source whose name no template has would be a fault."""
+        kind = PlaceKind.PATH if isinstance(template, PathTemplate) else PlaceKind.HOST
+        sources = [source for source in self._rule.org if source.kind is kind]
+        found = zip(sources, spots(template, sources), strict=True)
+        return {(source.name, spot) for source, spot in found if spot is not None}
 
 
 def _finding(entry: Written[Any], covering: Written[Any], what: str) -> Finding:

@@ -20,7 +20,9 @@ def find_unknown_orgs(rule: WrittenRule, orgs: OrgNames, named: Mapping[Scalar, 
             continue
         org = orgs.normalise(source.value.encode())
         if orgs.name_of(org) is None and orgs.name_of(salesforce_id(org)) is None:
-            words = [str(word) for name, entry in named.items() for word in (name, *entry.aliases, entry.id)]
+            # What comes from a file or the environment may be secret.
+            spelt = (word for name, entry in named.items() for word in (name, *entry.aliases, entry.id))
+            words = [str(word) for word in spelt if not word.stands_for]
             hint = did_you_mean(source.value, words) or " Name one of them, or add it there"
             message = f"{shown(source.value)} is none of this policy's `orgs`, by name, alias or id.{hint}"
             yield Finding.at(source.value.place, "unknown_org", message)
@@ -32,6 +34,9 @@ def find_unused_issuers(rules: Iterable[WrittenRule], issuers: Mapping[Scalar, I
     if not named or None in named:
         return
     used = set(named)
+    # Beside an issuer without `iss`, which reads what no other claims, another one keeps its own tokens from it.
+    if any(name in used and not issuer.iss for name, issuer in issuers.items()):
+        return
     for name in issuers:
         if name not in used:
             message = f"no rule takes tokens of the issuer {shown(name)}: each names another in `token.issuer`"

@@ -72,5 +72,5 @@ def _unguarded_hosts(rules: Iterable[WrittenRule], ruleset: Ruleset) -> Iterator
             matches = ruleset.index.hosts(sample_authority(host.template))
             routes = (route for match in matches for route in match.paths.routes)
             if not any(route.rule in live and host_covers(route.host, host.template) for route in routes):
-                message = f"only rules that can never match name {shown(host.text)}, so it is not guarded"
+                message = f"only rules that can never match name {shown(host.text)}, so nothing there is judged"
                 yield Finding.at(host.text.place, "unguarded_host", f"{message}. Let a rule that can match name it")

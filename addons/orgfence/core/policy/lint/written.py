@@ -68,8 +68,13 @@ class WrittenRule:
         return bool(self.live_hosts and self.live_paths)
 
     def excepting(self, path: PathTemplate) -> Written[PathTemplate] | None:
-        """Return the exception that leaves nothing of a path."""
-        return next((each for each in self.exceptions if path_covers(each.template, path)), None)
+        """Return the exception that leaves nothing of a path, among the first few hundred."""
+        exceptions = self.exceptions[: max(1, _MAX_PAIRS // len(self.paths))]
+        return next((each for each in exceptions if path_covers(each.template, path)), None)
+
+
+# Of the paths and exceptions of one rule so many pairs are compared.
+_MAX_PAIRS = 100_000
 
 
 def _paired[Template](
