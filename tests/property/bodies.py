@@ -65,8 +65,8 @@ def forms(draw: st.DrawFn, pairs: list[str], names: list[str], org: str) -> byte
     written = list(pairs)
     for name in names:
         values = [org, org, org, *oddities.FORM_VALUES]
-        for value in draw(st.lists(st.sampled_from(values), min_size=0 if draw(chance(6)) else 1, max_size=2)):
-            written.append(f"{name}={quote_plus(value)}")
+        chosen = draw(st.lists(st.sampled_from(values), min_size=0 if draw(chance(6)) else 1, max_size=2))
+        written += [f"{name}={quote_plus(value)}" for value in chosen]
     if draw(chance(2)):
         written.append(draw(st.sampled_from(oddities.FIELDS)))
     form = draw(st.sampled_from(["&", "&", "&", ";"])).join(draw(st.permutations(written))).encode()

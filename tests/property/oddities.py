@@ -1,6 +1,7 @@
 """What makes a body one that servers read in different ways: lists of ways to write JSON, forms and content codings."""
 
 import gzip
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -121,7 +122,12 @@ def _gzipped(data: bytes) -> list[bytes]:
     """Compress, in one member or several."""
     whole, half = gzip.compress(data, mtime=0), len(data) // 2
     two = gzip.compress(data[:half], mtime=0) + gzip.compress(data[half:], mtime=0)
-    return [whole, two, whole + gzip.compress(b"", mtime=0), whole * 33, whole + b"\0" * 8]
+    # To a server that does not know the coding, the name of the file that was compressed is a field of a form.
+    with_name = io.BytesIO()
+    with gzip.GzipFile("&org=globex&", "wb", fileobj=with_name, mtime=0) as file:
+        file.write(data)
+    empty = gzip.compress(b"", mtime=0)
+    return [whole, two, with_name.getvalue(), whole + empty, whole * 33, whole + b"\0" * 8]
 
 
 def _deflated(data: bytes) -> list[bytes]:

@@ -122,6 +122,9 @@ def policies(draw: st.DrawFn) -> Policy:
     policy |= draw(defaults())
     if draw(chance(3)):
         policy["body_limit"] = draw(st.sampled_from(["40B", "200B", "1KiB"]))
+    if draw(chance(6)):
+        # Of these nothing depends but how a decision is told.
+        policy |= {"disclose": "reason", "annotate_request": False, "log_repeat": "0s"}
     count = draw(st.integers(1, 4))
     policy["rules"] = [draw(rules(policy["issuers"], f"r{number}")) for number in range(count)]
     return policy

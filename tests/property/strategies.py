@@ -6,11 +6,13 @@ from urllib.parse import quote_plus
 from hypothesis import strategies as st
 from tests.property.bodies import sent_bodies
 from tests.property.credentials import NOW, TRAITS, credential_fields, credentials
+from tests.property.disguises import DISGUISES, other_case
 from tests.property.parts import host_names, org_fields, paths, queries
 from tests.property.policies import (
     ISS,
     METHODS,
     ORGS,
+    PATHS,
     POINTERS,
     PORTS,
     SALESFORCE,
@@ -121,6 +123,34 @@ def simple_cases(draw: st.DrawFn) -> Case:
         body=body,
     )
     return Case([policy], draw(dropped(request, org)) if draw(chance(6)) else request, NOW)
+
+
+@st.composite
+def path_cases(draw: st.DrawFn) -> Case:
+    """Draw a policy of a rule or two, each with its own view of slashes and letters, and a path in disguise."""
+    paths_of_rule = [path for path in PATHS if "{org}" in path]
+    rules: list[Policy] = []
+    for number in range(draw(st.integers(1, 2))):
+        match = {
+            "hosts": ["api.example.com"],
+            "paths": draw(some(paths_of_rule, 2)),
+            "ignore_case": draw(st.booleans()),
+        }
+        if slash := draw(st.sampled_from([None, "data", "separator"])):
+            match["encoded_slash"] = slash
+        rules.append({"id": f"r{number}", "match": match, "org": {"path": "org"}, "enforcement": "block"})
+    if draw(chance(3)):
+        rules[0]["except"] = [{"paths": ["/orgs/me/**", "/orgs/{org}/me"]}]
+    policy = {"version": 1, "issuers": {"corp": {"iss": ISS["corp"], "claims": {"member": "org"}}}, "rules": rules}
+    policy["unmatched"] = draw(st.sampled_from(["observe", "block"]))
+
+    path = draw(paths(rules[0], draw(words)))
+    for disguise in draw(st.lists(st.sampled_from([*DISGUISES, other_case]), max_size=2)):
+        path = draw(disguise(path, draw(st.booleans())))
+    claims = {"iss": ISS["corp"], "org": ["acme", "group/web", "me", "users"]}
+    authorization = (b"Authorization", b"Bearer " + jwt_of(claims))
+    authority = Authority(b"api.example.com", 443)
+    return Case([policy], Request(b"GET", b"https", (authority,), 8080, path, (authorization,), b""), NOW)
 
 
 @st.composite

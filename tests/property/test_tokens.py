@@ -2,6 +2,7 @@
 
 import binascii
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from orgfence.core.credential import find_credential
 from orgfence.core.decision import Reason
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.templates import TextTemplate
-from orgfence.core.rule import CredentialPlace, PlaceKind
+from orgfence.core.rule import CredentialPlace, PlaceKind, Trait
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.core.tokens.reader import TokenReader
 from orgfence.core.tokens.selectors import Selector, Source
@@ -35,9 +36,11 @@ READER = TokenReader(
             member=SELECTORS[:1], active=SELECTORS[1:], scopes=(Selector.claim("scope"), Selector.claim("/org/*"))
         ),
         issuer_of("salesforce", iss="a", member=SELECTORS, salesforce_ids=True),
+        replace(issuer_of("keycloak"), iss_templates=(TextTemplate.parse("a{realm}"), TextTemplate.parse("o**"))),
     ],
     OrgNames({"acme": "8b1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01"}),
     "generation",
+    TRAITS := [Trait(("org_ids",), b"acme"), Trait(("*", "*"), b"true"), Trait(("scope",), b"1"), Trait(("*",), b"a")],
 )
 
 TEXTS = st.text(st.characters(codec=None), max_size=8) | st.sampled_from([*NAMES, "acme", "a"])
@@ -48,7 +51,7 @@ VALUES = st.recursive(
 )
 CLAIMS = st.dictionaries(st.sampled_from(NAMES) | TEXTS, VALUES, max_size=5)
 HEADERS = st.just({"alg": "RS256"}) | CLAIMS | CLAIMS.map(lambda claims: claims | {"alg": "none"})
-ISSUERS = st.sampled_from([None, "corp", "salesforce", "absent"])
+ISSUERS = st.sampled_from([None, "corp", "salesforce", "keycloak", "absent"])
 
 
 @given(st.binary(max_size=64) | st.text('eyJ.-_=!{}"alg \n').map(str.encode), ISSUERS)
@@ -195,4 +198,5 @@ def read_well(raw: bytes, issuer: str | None) -> None:
     assert all(text.decode() for text in (*read.active.orgs, *read.member.orgs, *read.scopes))
     assert read.subject is None or read.subject.encode()
     assert issuer in {None, read.issuer}
+    assert read.traits <= set(TRAITS)
     assert not read.verified
