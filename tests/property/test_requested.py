@@ -138,7 +138,7 @@ def test_of_several_faults_the_reason_is_that_of_the_reference(order: int) -> No
     policy = policy_of(*sources[::order])
     policy["rules"][0] |= {"agree": True, "undetermined": "block", "pass_without": ["org"]}
     fields = [(), ((b"X-Org", b"acme"),), ((b"X-Org", b"acme"), (b"Cookie", b"org=globex"))]
-    data = [b"", b"{", b'{"org": "acme"}', b'{"org": true}', UNREAD]
+    data: list[bytes | Body] = [b"", b"{", b'{"org": "acme"}', b'{"org": true}', UNREAD]
     requests = []
     for body, more, named in product(data, fields, [b"te", b"X-Org", b"cookie, X-Org"]):
         request = posted(Sent(body, [JSON], []))
