@@ -194,9 +194,9 @@ class Orgfence:
         """Remove the headers that are for us alone, by every rule that matched."""
         stripped = case.ruleset.stripped_headers
         # Of a request that could not be judged nobody knows which rules are for it.
-        rules = [decision.rule for decision in inspection.decisions if decision.rule is not None] or list(stripped)
-        for rule in rules:
-            if rule in stripped:
+        unknown = bool(inspection.decisions) and all(decision.rule is None for decision in inspection.decisions)
+        for rule in stripped if unknown else [decision.rule for decision in inspection.decisions]:
+            if rule is not None and rule in stripped:
                 annotation.strip_named(flow.request.headers, stripped[rule])
 
     def _enforce(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
