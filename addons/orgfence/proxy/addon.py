@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-from mitmproxy import ctx, exceptions, http, tls
+from mitmproxy import ctx, exceptions, http
 
 from orgfence.core.decision import Action, Decision, Enforcement, Inspection, NeedBody, Reason, Verdict
 from orgfence.core.guard import UNMATCHED, inspect
@@ -17,7 +17,7 @@ from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.observe.metrics import Stage
-from orgfence.proxy import annotation, options, scope
+from orgfence.proxy import annotation, options
 from orgfence.proxy.answer import answer, bare_answer
 from orgfence.proxy.case import Case
 from orgfence.proxy.gate import Hold
@@ -64,19 +64,6 @@ class Orgfence:
         """Refuse options that would undo the guard, at start and whenever mitmweb changes one."""
         if refused := options.refusals(ctx.options):
             raise exceptions.OptionsError("\n".join(refused))
-
-    def tls_clienthello(self, hello: tls.ClientHelloData) -> None:
-        """Leave connections to hosts that no rule guards as they are."""
-        try:
-            if not scope.is_guarded(hello, self.ruleset):
-                hello.ignore_connection = True
-                self._reporter.passed_through()
-        except Exception as error:  # noqa: BLE001 - mitmproxy decrypts, and the requests are judged
-            self._reporter.failed(Stage.TLS, error)
-
-    def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Name the client that does not trust the CA, with its fix."""
-        self._reporter.client_distrusts(data)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Judge a request by its head and enforce the decision, or have it wait for its body."""

@@ -27,6 +27,7 @@ from orgfence.proxy.content_view import OrgfenceContentview
 from orgfence.proxy.listening import cannot_listen, readiness_of
 from orgfence.proxy.options import NEEDED
 from orgfence.proxy.reporter import Reporter
+from orgfence.proxy.scope import Scope
 
 
 class Script:
@@ -36,7 +37,8 @@ class Script:
 
     def __init__(self) -> None:
         """Wait for mitmproxy's options."""
-        self.addons: list[Orgfence] = []
+        self._guard: Orgfence | None = None
+        self.addons: list[object] = []
         self._admin: AdminServer | None = None
         self._metrics = Metrics()
         self._log = InspectionLog(console=False)
@@ -74,18 +76,20 @@ class Script:
         if self._policy is not None:
             self._policy.stop()
         self._policy = PolicyInForce(loaded, self._metrics, self._log)
-        if not self.addons:
+        if self._guard is None:
             reporter = Reporter(self._metrics, self._log)
-            self.addons = [Orgfence(loaded.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW)]
-            self.addons[0].configure(updated)
+            guard = self._guard = Orgfence(loaded.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW)
+            self.addons = [Scope(lambda: guard.ruleset, reporter), guard]
+            guard.configure(updated)
         else:
-            self.addons[0].use(loaded.ruleset)
+            self._guard.use(loaded.ruleset)
         if self._admin is not None:
-            self._policy.watch(self.addons[0].use)
+            self._policy.watch(self._guard.use)
 
     def running(self) -> None:
         """Start the admin server."""
         assert self._policy is not None
+        assert self._guard is not None
         self._admin = AdminServer(self._metrics, self._readiness)
         address = parse_address(ctx.options.orgfence_admin)
         try:
@@ -95,7 +99,7 @@ class Script:
             logging.error("%s", cannot_listen(address, error, "--set orgfence_admin="))  # noqa: TRY400 - the cause is in it
             return
         self._not_ready = ()
-        self._policy.watch(self.addons[0].use)
+        self._policy.watch(self._guard.use)
         rules = len(self._policy.ruleset.rules)
         logging.info("orgfence: metrics at http://%s:%d/metrics, %d rules", host, port, rules)
 

@@ -5,7 +5,7 @@ Whatever is wrong with the settings is found before anything listens, and said i
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mitmproxy import contentviews
 from mitmproxy.master import Master
@@ -22,6 +22,7 @@ from orgfence.proxy.lean_master import LeanMaster
 from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of, why
 from orgfence.proxy.options import NEEDED
 from orgfence.proxy.reporter import Reporter
+from orgfence.proxy.scope import Scope
 from orgfence.proxy.settings import Settings, apply_settings
 
 
@@ -34,7 +35,7 @@ async def serve(
 ) -> None:
     """Run until SIGINT or SIGTERM. Raises `StartError` for what keeps the proxy from starting."""
     guard = Orgfence(policy.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE)
-    master = _make_master(settings, guard)
+    master = _make_master(settings, [Scope(lambda: guard.ruleset, reporter), guard])
     apply_settings(settings, master)
 
     startup = _Startup(master, policy)
@@ -104,12 +105,12 @@ class _Startup:
         return readiness_of(self._master, self._policy, self._not_ready)
 
 
-def _make_master(settings: Settings, guard: Orgfence) -> Master:
+def _make_master(settings: Settings, guards: Sequence[object]) -> Master:
     options = Options()
     # Before any addon is told of an option, since ours refuses what undoes it.
     options.update_known(**NEEDED)
     if not settings.web:
-        return LeanMaster(options, [guard])
+        return LeanMaster(options, guards)
 
     # mitmweb costs a third of a second to import, which nobody else should wait for.
     from mitmproxy.tools.web.master import WebMaster  # noqa: PLC0415
@@ -117,7 +118,7 @@ def _make_master(settings: Settings, guard: Orgfence) -> Master:
     from orgfence.proxy.content_view import OrgfenceContentview  # noqa: PLC0415
 
     master = WebMaster(options, with_termlog=False)
-    master.addons.add(guard)
+    master.addons.add(*guards)
     contentviews.add(OrgfenceContentview())
     # It ends the process at an error while starting and says only that there was one; we say which.
     errorcheck = master.addons.get("errorcheck")
