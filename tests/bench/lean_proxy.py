@@ -5,7 +5,7 @@ import sys
 
 from mitmproxy.options import Options
 
-from orgfence.proxy.lean_master import LeanMaster
+from orgfence.proxy.lean.lean_master import LeanMaster
 
 
 async def main(mode: str, port: int) -> None:

@@ -17,11 +17,11 @@ from typing import Any
 from mitmproxy import exceptions
 
 from orgfence.cli import main
-from orgfence.proxy.lean_master import LeanMaster
+from orgfence.proxy.lean.lean_master import LeanMaster
 
 #: Each stage of a request's way: the module and the name there under which its caller finds it.
 STAGES = {
-    "is_guarded": "orgfence.proxy.scope.is_guarded",
+    "passes_because": "orgfence.proxy.interception.scope.passes_because",
     "requestheaders": "orgfence.proxy.addon.Orgfence.requestheaders",
     "request_of": "orgfence.proxy.addon.request_of",
     "inspect": "orgfence.proxy.addon.inspect",

@@ -118,8 +118,10 @@ EXPECTED = dict(
         counted("outcomes", "rule=observe status=5xx verdict=mismatch", 1),
         counted("outcomes", "rule=scope-for-writing status=2xx verdict=mismatch", 1),
         counted("outcomes", "rule=scope-for-writing status=403 verdict=allow", 1),
-        counted("unguarded_connections", "why=host_not_guarded", 1),
-        counted("unguarded_connections", "why=non_http", 0),
+        *(
+            counted("unguarded_connections", f"why={why}", 0)
+            for why in ("ech", "host_not_guarded", "no_sni", "non_http", "sni_differs", "udp")
+        ),
         *(
             counted("internal_errors", f"where={where}", 0)
             for where in ("tls", "inspect", "enforce", "response", "report", "reload")
@@ -140,7 +142,7 @@ def test_every_request_is_counted_once(shared_upstream: Upstream, way: Way) -> N
             path = template.replace(b"GLOBEX", globex.upper())
             assert proxy.call(way, path, *fields, method=method).status == status, path
         # The name that this policy does not guard.
-        other = "localhost" if way is REVERSE_PLAIN else "127.0.0.1"
+        other, passed = ("localhost", "host_not_guarded") if way is REVERSE_PLAIN else ("127.0.0.1", "no_sni")
         with RawClient(proxy.forward) as client:
             assert client.tunnel(other, shared_upstream.tls_address[1]).status == 200
             client.start_tls(client_context(shared_upstream.ca_file), other)
@@ -151,7 +153,7 @@ def test_every_request_is_counted_once(shared_upstream: Upstream, way: Way) -> N
         metrics = proxy.metrics()
     assert {
         name: number for name, number in metrics.items() if "_total" in name and name.startswith("orgfence_")
-    } == EXPECTED
+    } == EXPECTED | dict([counted("unguarded_connections", f"why={passed}", 1)])
     assert metrics["orgfence_inspection_duration_seconds_count"] == len(MIX)
     assert metrics["orgfence_observe_override"] == 0
 

@@ -21,8 +21,8 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook
 from mitmproxy.test import tflow
 from tests.proxy.harness import ProxyProcess, RawClient, Upstream
 
-from orgfence.proxy.dispatch import HookTable
-from orgfence.proxy.lean_master import LeanMaster
+from orgfence.proxy.lean.dispatch import HookTable
+from orgfence.proxy.lean.lean_master import LeanMaster
 
 both = pytest.mark.parametrize("kind", [AddonManager, HookTable])
 TOY_PROXY = Path(__file__).with_name("toy_proxy.py")

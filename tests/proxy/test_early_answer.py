@@ -24,8 +24,8 @@ from tests.proxy.harness import (
 )
 from tests.proxy.toy_proxy import BLOCK_BODY
 
-from orgfence.proxy.discard import DiscardBounds
-from orgfence.proxy.early_answer import install
+from orgfence.proxy.wire.discard import DiscardBounds
+from orgfence.proxy.wire.early_answer import install
 
 TOY_PROXY = Path(__file__).with_name("toy_proxy.py")
 MIB = 1024 * 1024

@@ -123,7 +123,7 @@ ENFORCING_BODIES = ["request", "answer_held", "strip_named"]
 UNREAD = ["answer_unread"]
 DISCREET = ["without_orgs"]
 # A hook as a whole: mitmproxy calls it, so there is nobody left to count the fault.
-HOOKS = ["is_guarded", "inspected", "answer_early", "responseheaders"]
+HOOKS = ["passes_because", "inspected", "answer_early", "responseheaders"]
 
 WAYS = [FORWARD_H1, FORWARD_H2, REVERSE_PLAIN]
 
@@ -234,7 +234,7 @@ def test_another_addon_is_no_way_past(blocking: Saboteur, upstream: Upstream, ex
 def test_a_connection_of_unknown_scope_is_opened_up(blocking: Saboteur, upstream: Upstream) -> None:
     """Where the comparison with the policy fails, the requests are judged."""
     with blocking.proxy.counting() as counted:
-        for stage, exception in (("is_guarded", "RuntimeError"), ("before_tls", "RuntimeError")):
+        for stage, exception in (("passes_because", "RuntimeError"), ("before_tls", "RuntimeError")):
             with blocking.striking(stage, exception):
                 assert blocking.call(FORWARD_H1, WRONG).status == 403
                 assert blocking.call(FORWARD_H1, RIGHT).status == 200

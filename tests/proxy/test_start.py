@@ -283,7 +283,7 @@ def test_usage_errors_exit_2(arguments: list[str], said: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly(shared_upstream: Upstream, number: signal.Signals) -> None:
     """Exit code 0 within moments, while connections of every kind are open; nothing but JSON is written."""
-    with GuardingProxy(shared_upstream, RULE) as proxy:
+    with GuardingProxy(shared_upstream, RULE, "--drain", "1") as proxy:
         with _open_connections(proxy):
             proxy.signal(number)
             assert proxy.wait(5) == 0

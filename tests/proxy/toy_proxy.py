@@ -26,11 +26,11 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HttpStream
 
-from orgfence.proxy import trailers
-from orgfence.proxy.discard import DiscardBounds
-from orgfence.proxy.early_answer import EarlyAnswerStream, install
-from orgfence.proxy.gate import Hold
-from orgfence.proxy.lean_master import LeanMaster
+from orgfence.proxy.lean.lean_master import LeanMaster
+from orgfence.proxy.wire import trailers
+from orgfence.proxy.wire.discard import DiscardBounds
+from orgfence.proxy.wire.early_answer import EarlyAnswerStream, install
+from orgfence.proxy.wire.gate import Hold
 
 BLOCK_BODY = b'{"blocked": true}'
 

@@ -148,7 +148,7 @@ def test_all_three_are_counted(told: str) -> None:
         'orgfence_requests_total{action="forwarded"} 1.0',
         'orgfence_requests_total{action="blocked"} 1.0',
         'orgfence_requests_total{action="annotated"} 1.0',
-        'orgfence_unguarded_connections_total{why="host_not_guarded"} 1.0',
+        'orgfence_unguarded_connections_total{why="no_sni"} 1.0',
     ):
         assert f"    {line}\n" in counted
     rows = [line.split() for line in counted.splitlines()]

@@ -18,10 +18,12 @@ from orgfence.observe.log import configure_logging
 from orgfence.observe.metrics import Metrics
 from orgfence.policy_files import LoadedPolicy, open_policy
 from orgfence.policy_in_force import PolicyInForce
+from orgfence.proxy.lifetime.draining import DRAIN_SECONDS
 from orgfence.proxy.listening import Listening
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.serve import serve
 from orgfence.proxy.settings import Settings
+from orgfence.standard_streams import hold_standard_streams
 
 
 @click.command("run")
@@ -37,6 +39,14 @@ from orgfence.proxy.settings import Settings
 )
 @click.option("--listen", type=HOST_PORT, default="127.0.0.1:8080", show_default=True, help="Port 0 picks a free one.")
 @click.option("--admin", type=HOST_PORT, default="127.0.0.1:9464", show_default=True, help="Metrics and health.")
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0),
+    default=DRAIN_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long SIGTERM waits for what is in flight.",
+)
 @click.option("--observe", is_flag=True, help="Enforce nothing, whatever the policy says: the break-glass.")
 @click.option("--web", is_flag=True, help="With mitmweb's page, which keeps every flow in memory.")
 @click.option("--set", "options", multiple=True, metavar="OPTION=VALUE", help="One of mitmproxy's options.")
@@ -45,14 +55,16 @@ def command(
     modes: tuple[str, ...],
     listen: Address,
     admin: Address,
+    drain: float,
     observe: bool,
     web: bool,
     options: tuple[str, ...],
 ) -> None:
     """Run the guarding proxy until Ctrl-C or SIGTERM."""
+    hold_standard_streams()
     settings = Settings(modes or ("regular",), listen, admin, options, web)
     try:
-        asyncio.run(_run(settings, open_policy(policy, observe=observe)))
+        asyncio.run(_run(settings, open_policy(policy, observe=observe), drain))
     except PolicyError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -61,7 +73,7 @@ def command(
         sys.exit(error.exit_code)
 
 
-async def _run(settings: Settings, loaded: LoadedPolicy) -> None:
+async def _run(settings: Settings, loaded: LoadedPolicy, drain: float) -> None:
     console = sys.stderr.isatty()
     # What mitmproxy logs while it starts is said again, in one line, by the error that keeps us from starting.
     output = configure_logging(sys.stderr, console=console, capture_foreign=False)
@@ -79,7 +91,7 @@ async def _run(settings: Settings, loaded: LoadedPolicy) -> None:
         announce(Announcement(loaded, listening))
 
     try:
-        await serve(settings, policy, metrics, Reporter(metrics, log), is_up)
+        await serve(settings, policy, metrics, Reporter(metrics, log), is_up, drain=drain)
     finally:
         log.close()
         output.close()

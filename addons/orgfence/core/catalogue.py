@@ -108,6 +108,16 @@ CATALOGUE: dict[Reason, Entry] = {
         "The host is guarded, no rule matches the request, and the policy says `unmatched: block`.",
         ("Add a rule for this host, method and path, or set `unmatched: observe`.",),
     ),
+    Reason.OWN_ADDRESS: Entry(
+        "The request is for orgfence itself",
+        "The host that it names is an address on which orgfence listens: the proxy's own port, or the one of its "
+        "metrics. Through the proxy none of them can be reached, under no policy and no `--observe`.",
+        (
+            "Ask for metrics and health without the proxy; add the host to `NO_PROXY`.",
+            "If the proxy's own address is the upstream of one of its modes, correct `--mode`.",
+            "If the network sends all connections to the proxy, except those of orgfence's own user from that.",
+        ),
+    ),
     Reason.TOKEN_EXPIRED: Entry(
         "The token has expired", "Its `exp` lies in the past.", ("Refresh the token.",), status=401
     ),

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     ISSUER_UNTRUSTED = "issuer_untrusted"
     CREDENTIAL_TOO_LARGE = "credential_too_large"
     NO_RULE = "no_rule"
+    OWN_ADDRESS = "own_address"
     TOKEN_EXPIRED = "token_expired"
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"
     TOKEN_MISSING = "token_missing"
@@ -95,7 +96,7 @@ UNAUTHENTICATED = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_EXPIRED, Reason.
 class Decision(NamedTuple):
     """What one rule says of one request, and what it saw. An allow is one shared constant a rule."""
 
-    #: None where no rule made it: `no_rule`, and an `internal_error` before any rule was known.
+    #: None where no rule made it: `no_rule`, `own_address`, and an `internal_error` before any rule was known.
     rule: Rule | None
     verdict: Verdict
     reason: Reason

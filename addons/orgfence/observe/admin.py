@@ -16,6 +16,7 @@ from typing import Any, override
 
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.web import Application, HTTPError, RequestHandler, url
 
 from orgfence.observe.metrics import Metrics
@@ -80,6 +81,7 @@ class AdminServer:
             url("/readyz", _Ready, {"readiness": readiness}),
         ]
         self._server: HTTPServer | None = None
+        self._door: _Door | None = None
 
     def listen(self, host: str, port: int) -> tuple[str, int]:
         """Listen, with the running event loop, and return the address; port 0 picks a free one.
@@ -102,11 +104,13 @@ class AdminServer:
             max_body_size=_MAX_HEADER,
             idle_connection_timeout=_IDLE_SECONDS,
         )
-        self._server.add_socket(listener)
+        self._door = _Door(listener, self._server)
         return bound_host, bound_port
 
     async def close(self) -> None:
         """Stop listening and hang up."""
+        if self._door is not None:
+            self._door.close()
         if self._server is not None:
             self._server.stop()
             await self._server.close_all_connections()
@@ -116,6 +120,45 @@ class AdminServer:
 _MAX_HEADER = 16 * 1024
 # Prometheus scrapes once a minute or more often, over a connection that it keeps.
 _IDLE_SECONDS = 90.0
+
+
+class _Door:
+    """Takes connections for a server, and waits for a moment where none can be had.
+
+    tornado would try again at once, and for ever, when the process is out of file descriptors.
+    """
+
+    def __init__(self, listener: socket.socket, server: HTTPServer) -> None:
+        self._listener = listener
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._reopening: asyncio.TimerHandle | None = None
+        self._open()
+
+    def close(self) -> None:
+        """Take no more, and give the port back."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+    def _open(self) -> None:
+        self._reopening = None
+        self._loop.add_reader(self._listener, self._take)
+
+    def _take(self) -> None:
+        try:
+            connection, address = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:
+            self._loop.remove_reader(self._listener)
+            self._reopening = self._loop.call_later(_REOPEN_SECONDS, self._open)
+            return
+        self._server.handle_stream(IOStream(connection), address)
+
+
+_REOPEN_SECONDS = 1.0
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -4,11 +4,15 @@ A proxy must not stand still or fall over because nobody reads its log. So a lin
 pipe is closed, the disk full, the reader asleep) is counted and forgotten.
 """
 
+import errno
 import logging
 import os
+import re
 import select
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from traceback import walk_tb
 from types import TracebackType
@@ -173,13 +177,25 @@ class ForeignHandler(logging.Handler):
     Below that mitmproxy reports requests, which nobody asked it to put into a log.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Listen from WARNING on."""
         super().__init__(logging.WARNING)
+        self._clock = clock
+        # When the like was written, and how many were not since.
+        self._written: OrderedDict[tuple[str, ...], list[float]] = OrderedDict()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
-        fields = {"logger": record.name, "message": redact_strictly(_message_of(record))}
+        """Write one record, or count it where its like was written a moment ago."""
+        message = _message_of(record)
+        suppressed = self._suppressed(record, message)
+        if suppressed is None:
+            return
+        fields: dict[str, object] = {"logger": record.name, "message": redact_strictly(message)}
+        if suppressed:
+            fields["suppressed"] = suppressed
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            fields["advice"] = _RAISE_LIMIT
         # mitmproxy adds the address of the client that a connection's messages are about.
         if isinstance(client := getattr(record, "client", None), tuple) and client:
             fields["client"] = str(client[0])
@@ -187,6 +203,29 @@ class ForeignHandler(logging.Handler):
         event = "mitmproxy" if record.name == "root" or record.name.startswith("mitmproxy") else "library"
         level = min(record.levelno // 10 * 10, logging.CRITICAL)
         structlog.get_logger().log(level, event, exc_info=record.exc_info, **fields)
+
+    def _suppressed(self, record: logging.LogRecord, message: str) -> int | None:
+        """Return how many of its like were not written since the last one was; None: nor is this one."""
+        error = record.exc_info[0] if record.exc_info else None
+        # Numbers are ports, sizes and the like; what is quoted comes from outside.
+        likeness = record.name, record.levelname, _VARIABLE.sub("", message)[:_MAX_LIKENESS], str(error)
+        now = self._clock()
+        written = self._written.get(likeness)
+        if written is not None and now < written[0] + _REPEAT_SECONDS:
+            written[1] += 1
+            return None
+        self._written.pop(likeness, None)
+        self._written[likeness] = [now, 0]
+        if len(self._written) > _MAX_LIKENESSES:
+            self._written.popitem(last=False)
+        return int(written[1]) if written else 0
+
+
+_VARIABLE = re.compile(r"""\d+|'[^']*'|"[^"]*\"""")
+_REPEAT_SECONDS = 60.0
+_MAX_LIKENESS = 200
+_MAX_LIKENESSES = 256
+_RAISE_LIMIT = "Out of file descriptors. Raise the limit: `ulimit -n`, `LimitNOFILE=` in a unit."
 
 
 def _message_of(record: logging.LogRecord) -> str:

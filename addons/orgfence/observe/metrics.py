@@ -34,8 +34,19 @@ OTHER_ORG = "other"
 class Unguarded(StrEnum):
     """Why a connection passed without being looked at: the values of `unguarded_connections_total{why}`."""
 
+    #: TLS, and neither the address dialled nor the SNI names a guarded host.
     HOST_NOT_GUARDED = "host_not_guarded"
+    #: TLS that was dialled by an IP address and without SNI: nothing names the host.
+    NO_SNI = "no_sni"
+    #: TLS whose SNI is another host than the one dialled; a rule guards neither.
+    SNI_DIFFERS = "sni_differs"
+    #: TLS that may be for another host than its SNI says, for another SNI can stand in its encrypted ClientHello.
+    #: Browsers pretend to have one (GREASE). Not counted here where the name that was dialled is the SNI's.
+    ECH = "ech"
+    #: Neither TLS nor HTTP: SSH, mail, databases.
     NON_HTTP = "non_http"
+    #: Datagrams that are no QUIC, in a mode that takes any.
+    UDP = "udp"
 
 
 class Stage(StrEnum):

@@ -5,7 +5,7 @@ decision of ours: what cannot be judged is `internal_error`, handled as the poli
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http
@@ -20,10 +20,11 @@ from orgfence.observe.metrics import Stage
 from orgfence.proxy import annotation, options
 from orgfence.proxy.answer import answer, bare_answer
 from orgfence.proxy.case import Case
-from orgfence.proxy.gate import Hold
+from orgfence.proxy.interception.own_addresses import REQUESTED, OwnAddresses
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.request_of import body_by_head, body_of, request_of
 from orgfence.proxy.shown import Shown
+from orgfence.proxy.wire.gate import Hold
 
 
 class Orgfence:
@@ -41,6 +42,7 @@ class Orgfence:
         *,
         stream_above: int,
         clock: Callable[[], float] = time.time,
+        own: OwnAddresses | None = None,
     ) -> None:
         """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come."""
         self._ruleset = ruleset
@@ -48,6 +50,7 @@ class Orgfence:
         self._reporter = reporter
         self._stream_above = stream_above
         self._clock = clock
+        self._own = own or OwnAddresses()
         # Weak, so that whatever way a flow ends nothing of it stays.
         self._cases: WeakKeyDictionary[http.HTTPFlow, Case] = WeakKeyDictionary()
 
@@ -65,13 +68,16 @@ class Orgfence:
         if refused := options.refusals(ctx.options):
             raise exceptions.OptionsError("\n".join(refused))
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    def requestheaders(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
         """Judge a request by its head and enforce the decision, or have it wait for its body."""
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
         if flow.error is not None or flow.response is not None:
-            return
+            return None
         case = self._cases[flow] = Case(self._ruleset)
+        if flow.request.data.port in self._own.ports:
+            return self._judge_unless_own(flow, case)
         self._judge(flow, case)
+        return None
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Judge a request that waited for its body, now that it is there."""
@@ -110,11 +116,18 @@ class Orgfence:
         except Exception as error:  # noqa: BLE001 - the request was judged; its answer must still reach the client
             self._reporter.failed(Stage.RESPONSE, error)
 
-    def _judge(self, flow: http.HTTPFlow, case: Case, *, unread: bool = False) -> None:
+    async def _judge_unless_own(self, flow: http.HTTPFlow, case: Case) -> None:
+        """Judge a request that is for one of the ports on which we listen, perhaps on another machine."""
+        is_own = await self._own.is_own(flow.request.data.host, flow.request.data.port)
+        self._judge(flow, case, decided=REQUESTED if is_own else None)
+
+    def _judge(
+        self, flow: http.HTTPFlow, case: Case, *, unread: bool = False, decided: Inspection | None = None
+    ) -> None:
         """Inspect a request and settle its case, unless that takes a body which is still to come."""
         started = time.perf_counter()
         try:
-            inspection = self._inspect(flow, case, unread=unread)
+            inspection = decided or self._inspect(flow, case, unread=unread)
         except Exception as error:  # noqa: BLE001 - mitmproxy would log it and forward the request unjudged
             inspection = _undecided(case.ruleset.strictest, error)
         if isinstance(inspection, NeedBody):

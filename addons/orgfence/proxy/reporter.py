@@ -6,13 +6,17 @@ Reporting never changes what was decided: whatever fails here is counted, and th
 from contextlib import suppress
 
 import structlog
-from mitmproxy import http, tls
+from mitmproxy import ctx, http, tls
+from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from orgfence.core.decision import Inspection, Verdict
+from orgfence.core.catalogue import CATALOGUE
+from orgfence.core.decision import Inspection, Reason, Verdict
 from orgfence.core.ruleset import Ruleset
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics, Stage, Unguarded
+from orgfence.observe.notices import Notices
+from orgfence.proxy.interception.tls_failures import TlsFailure, failure_of, trust_advice
 from orgfence.proxy.marks import mark, mark_outcome
 from orgfence.proxy.records import inspection_record, outcome_record
 from orgfence.proxy.request_of import listen_port_of
@@ -26,6 +30,7 @@ class Reporter:
         """Report to these."""
         self._metrics = metrics
         self._log = log
+        self._notices = Notices(lambda: log.repeat)
         self._reverse = _ReverseListeners()
 
     def inspected(
@@ -61,20 +66,42 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
 
-    def passed_through(self) -> None:
-        """Tell of a connection to a host that no rule guards."""
-        self._metrics.count_unguarded(Unguarded.HOST_NOT_GUARDED)
+    def passed_through(self, why: Unguarded) -> None:
+        """Tell of a connection that passes unread."""
+        self._metrics.count_unguarded(why)
 
-    def client_distrusts(self, data: tls.TlsData) -> None:
-        """Name a client that broke the handshake off, as one does that does not trust the CA."""
-        self._metrics.count_tls_failed_client()
-        client = data.context.client
-        structlog.get_logger().warning(
-            "client_does_not_trust_the_ca",
-            client=str(client.peername[0]),
-            host=client.sni or "",
-            advice="Add the proxy's CA to what this client trusts; `orgfence run` names the file when it starts.",
+    def refused_own_address(self, client: Client, inspection: Inspection, ruleset: Ruleset) -> None:
+        """Tell of a connection that was for ourselves and that no request names."""
+        try:
+            self._metrics.count_inspection(inspection, ruleset.orgs, 0.0)
+            self._notices.write(
+                "own_address", client=_address(client), advice=" ".join(CATALOGUE[Reason.OWN_ADDRESS].advice[1:])
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            self.failed(Stage.REPORT, error)
+
+    def refused_tunnel(self, client: Client, host: str) -> None:
+        """Tell of a tunnel to a guarded host that carries neither TLS nor HTTP."""
+        self._notices.write(
+            "tunnel_refused",
+            client=_address(client),
+            host=host,
+            advice="The policy guards this host, and what is no HTTP cannot be judged. To let other ports pass, name "
+            "the port in the rule's `hosts`, as in `host:443`.",
         )
+
+    def tls_failed(self, data: tls.TlsData) -> None:
+        """Tell why a client's handshake failed, and name the client that does not trust the CA with its fix."""
+        client = data.context.client
+        host = client.sni or (data.context.server.address or ("",))[0]
+        failure = failure_of(data.conn.error)
+        if failure is TlsFailure.DISTRUST:
+            self._metrics.count_tls_failed_client()
+            advice = trust_advice(ctx.options.confdir)
+            self._notices.write("client_does_not_trust_the_ca", client=_address(client), host=host, advice=advice)
+        elif failure is TlsFailure.INCOMPATIBLE:
+            advice = "Update the client, or allow older TLS by `--set tls_version_client_min=VERSION`."
+            self._notices.write("client_speaks_other_tls", client=_address(client), host=host, advice=advice)
 
     def failed(self, stage: Stage, error: Exception) -> None:
         """Count and log a fault of our own; nothing that it quotes is shown."""
@@ -82,6 +109,10 @@ class Reporter:
         # Should that fail there is nobody left to tell, and the request must go its way.
         with suppress(Exception):
             structlog.get_logger().error("internal_error", where=stage.value, exc_info=error)
+
+
+def _address(client: Client) -> str:
+    return str(client.peername[0])
 
 
 class _ReverseListeners:

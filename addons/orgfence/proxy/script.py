@@ -24,10 +24,11 @@ from orgfence.policy_files import open_policy
 from orgfence.policy_in_force import PolicyInForce
 from orgfence.proxy.addon import STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.content_view import OrgfenceContentview
+from orgfence.proxy.interception.own_addresses import OwnAddresses
+from orgfence.proxy.interception.scope import Scope
 from orgfence.proxy.listening import cannot_listen, readiness_of
 from orgfence.proxy.options import NEEDED
 from orgfence.proxy.reporter import Reporter
-from orgfence.proxy.scope import Scope
 
 
 class Script:
@@ -43,6 +44,7 @@ class Script:
         self._metrics = Metrics()
         self._log = InspectionLog(console=False)
         self._policy: PolicyInForce | None = None
+        self._own = OwnAddresses()
         #: What it was loaded by.
         self._named: tuple[str, bool] | None = None
         self._not_ready: tuple[str, ...] = ("the proxy is starting",)
@@ -78,8 +80,8 @@ class Script:
         self._policy = PolicyInForce(loaded, self._metrics, self._log)
         if self._guard is None:
             reporter = Reporter(self._metrics, self._log)
-            guard = self._guard = Orgfence(loaded.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW)
-            self.addons = [Scope(lambda: guard.ruleset, reporter), guard]
+            guard = self._guard = Orgfence(loaded.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW, own=self._own)
+            self.addons = [Scope(lambda: guard.ruleset, reporter, self._own), guard]
             guard.configure(updated)
         else:
             self._guard.use(loaded.ruleset)
@@ -98,6 +100,7 @@ class Script:
             # An error while starting ends mitmdump; a guard without its counters would not be missed.
             logging.error("%s", cannot_listen(address, error, "--set orgfence_admin="))  # noqa: TRY400 - the cause is in it
             return
+        self._own.follow(ctx.master, (host, port))
         self._not_ready = ()
         self._policy.watch(self._guard.use)
         rules = len(self._policy.ruleset.rules)

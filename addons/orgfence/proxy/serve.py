@@ -3,8 +3,6 @@
 Whatever is wrong with the settings is found before anything listens, and said in one line.
 """
 
-import asyncio
-import signal
 from collections.abc import Callable, Sequence
 
 from mitmproxy import contentviews
@@ -16,14 +14,28 @@ from orgfence.errors import StartError
 from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.metrics import Metrics
 from orgfence.policy_in_force import PolicyInForce
-from orgfence.proxy import early_answer, http1_client, trailers
 from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
-from orgfence.proxy.lean_master import LeanMaster
+from orgfence.proxy.interception import silent_tunnels
+from orgfence.proxy.interception.own_addresses import OwnAddresses
+from orgfence.proxy.interception.scope import Scope
+from orgfence.proxy.lean.lean_master import LeanMaster
+from orgfence.proxy.lifetime.descriptors import raise_limit
+from orgfence.proxy.lifetime.draining import DRAIN_SECONDS, Draining
+from orgfence.proxy.lifetime.signals import on_signals
 from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of, why
 from orgfence.proxy.options import NEEDED
 from orgfence.proxy.reporter import Reporter
-from orgfence.proxy.scope import Scope
 from orgfence.proxy.settings import Settings, apply_settings
+from orgfence.proxy.wire import (
+    broken_bodies,
+    closed_connections,
+    connection_ends,
+    early_answer,
+    heads,
+    http1_client,
+    http2_client,
+    trailers,
+)
 
 
 async def serve(
@@ -32,16 +44,31 @@ async def serve(
     metrics: Metrics,
     reporter: Reporter,
     announce: Callable[[Listening], None],
+    *,
+    drain: float = DRAIN_SECONDS,
 ) -> None:
-    """Run until SIGINT or SIGTERM. Raises `StartError` for what keeps the proxy from starting."""
-    guard = Orgfence(policy.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE)
-    master = _make_master(settings, [Scope(lambda: guard.ruleset, reporter), guard])
+    """Run until a signal says to end, and what is in flight then has got `drain` seconds.
+
+    Raises `StartError` for what keeps the proxy from starting.
+    """
+    raise_limit()
+    own = OwnAddresses()
+    stream_above = STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE
+    guard = Orgfence(policy.ruleset, reporter, stream_above=stream_above, own=own)
+    scope = Scope(lambda: guard.ruleset, reporter, own)
+    master = _make_master(settings, [scope, guard])
     apply_settings(settings, master)
 
     startup = _Startup(master, policy)
     master.addons.add(startup)
     early_answer.install(guard)
+    silent_tunnels.install(scope)
     http1_client.install()
+    http2_client.install()
+    heads.install()
+    broken_bodies.install()
+    closed_connections.install()
+    connection_ends.install()
     trailers.install()
     admin = AdminServer(metrics, startup.readiness)
     try:
@@ -50,11 +77,13 @@ async def serve(
         raise cannot_listen(settings.admin, error, "--admin") from None
 
     def is_up() -> None:
+        own.follow(master, admin_address)
         announce(listening_of(master, admin_address))
         policy.watch(guard.use)
 
     startup.when_up = is_up
-    _stop_on_signals(master)
+    draining = Draining(master, drain, startup.done)
+    on_signals(end=draining.begin, stop=draining.stop)
     try:
         await master.run()
     except OSError as error:
@@ -125,11 +154,3 @@ def _make_master(settings: Settings, guards: Sequence[object]) -> Master:
     errorcheck.finish()
     master.addons.remove(errorcheck)
     return master
-
-
-def _stop_on_signals(master: Master) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, master.shutdown)
-    # A client or a log reader that is gone shows as an error where it is written to.
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)

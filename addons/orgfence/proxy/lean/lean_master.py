@@ -31,7 +31,7 @@ from mitmproxy.addons import (
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 
-from orgfence.proxy.dispatch import HookTable
+from orgfence.proxy.lean.dispatch import HookTable
 
 
 class EarlyDisableH2C:

@@ -44,9 +44,10 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook, HttpResponseHook
 
-from orgfence.proxy.discard import DiscardBounds, DiscardingStream, ends_connection
-from orgfence.proxy.dispatch import outline
-from orgfence.proxy.gate import Gate, Hold
+from orgfence.proxy.lean.dispatch import outline
+from orgfence.proxy.wire.discard import DiscardBounds, DiscardingStream, ends_connection
+from orgfence.proxy.wire.gate import Gate, Hold
+from orgfence.proxy.wire.stale_connections import RepeatingStream
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def guarded_stream(gate: Gate, bounds: DiscardBounds) -> type[HttpStream]:
     return GuardedHttpStream
 
 
-class EarlyAnswerStream(DiscardingStream):
+class EarlyAnswerStream(DiscardingStream, RepeatingStream):
     """One request and its response, answered as soon as the gate says so."""
 
     _gate: ClassVar[Gate]

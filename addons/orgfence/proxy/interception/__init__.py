@@ -1,0 +1,1 @@
+"""Which connections are looked into, and what reads them."""

@@ -1,0 +1,229 @@
+"""A tunnel of which it is not known yet what it carries: HTTP and TLS are read, all else only passes where it may.
+
+mitmproxy guesses by a connection's first segment, and without raw TCP takes all that is no TLS for HTTP. Here the
+bytes are waited for that it takes to tell, and a server that speaks first is heard meanwhile.
+"""
+
+# mypy: allow-untyped-calls
+# Some of mitmproxy's constructors have no annotations.
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from logging import WARNING
+
+from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator, Layer
+from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer
+from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
+
+from orgfence.proxy.interception.first_bytes import FirstLine, Protocol, protocol_of
+
+#: Seconds for a client to go on with a line that might become a request's, and to speak before a server is dialled
+#: that might be waited for. Nearly all clients send what it takes in one segment.
+PATIENCE = 1.0
+
+
+@dataclass
+class HalfClose:
+    """One side of a tunnel that has said all; the other is to be told."""
+
+    client: Client
+    connection: Connection
+
+
+@dataclass
+class TunnelHalfCloseHook(commands.StartHook):
+    """Asks whoever holds the sockets to end one direction of a tunnel.
+
+    A layer's own command for it becomes a close of both on its way through the `HttpStream` that a CONNECT began, and
+    the answer would be lost.
+    """
+
+    data: HalfClose
+
+
+class Refused(Layer):
+    """Closes a connection that carries nothing that could be judged."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            yield commands.CloseConnection(self.context.client)
+
+
+class Tunnel(Layer):
+    """Finds out what a tunnel carries, and gives way to the layer that reads it; what nobody reads it passes itself."""
+
+    def __init__(self, context: Context, *, is_guarded: bool, passes: Callable[[], None]) -> None:
+        """To a guarded host all that is no TLS is HTTP. `passes` is called when other bytes pass."""
+        super().__init__(context)
+        self._is_guarded = is_guarded
+        self._passes = passes
+        #: What came so far, for the layer that this one gives way to.
+        self._kept: list[events.Event] = []
+        #: Of what is passed; None where it has ended.
+        self._first_line: FirstLine | None = FirstLine()
+        self._is_passing = False
+        self._is_over = False
+        self._is_waiting = False
+        self._is_counted = False
+        self._child: Layer | None = None
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Hand an event on without another generator around it, once it is known to whom."""
+        if self._child is None:
+            return super().handle_event(event)
+        return self._handle_event(event)
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.Wakeup) and self._is_waiting:
+            self._is_waiting = False
+            return self._waited()
+        if self._child is not None:
+            return self._child.handle_event(event)
+        if self._is_over:
+            return _nothing()
+        if self._is_passing:
+            return self._relay(event)
+        if isinstance(event, events.Start):
+            return self._start(event)
+        return self._find_out(event)
+
+    def _start(self, event: events.Event) -> CommandGenerator[None]:
+        self._kept.append(event)
+        if not self._is_guarded and not self.context.server.connected:
+            # Behind a proxy of one's own, or with lazy connections: the server may be the one that speaks first.
+            yield from self._wait()
+
+    def _find_out(self, event: events.Event) -> CommandGenerator[None]:
+        from_client = isinstance(event, events.ConnectionEvent) and event.connection == self.context.client
+        if isinstance(event, events.DataReceived) and not from_client and not self._is_guarded:
+            self._count()
+            yield commands.SendData(self.context.client, event.data)
+            return
+        self._kept.append(event)
+        if self._is_guarded:
+            yield from self._find_out_guarded(event, from_client)
+        elif isinstance(event, events.ConnectionClosed):
+            yield from self._pass()
+        else:
+            yield from self._go_by(protocol_of(self._held))
+
+    def _find_out_guarded(self, event: events.Event, from_client: bool) -> CommandGenerator[None]:
+        if isinstance(event, events.ConnectionClosed):
+            if from_client:
+                yield commands.CloseConnection(self.context.client)
+            return
+        protocol = protocol_of(self._held)
+        if protocol is not Protocol.TLS_BEGUN:
+            yield from self._go_by(Protocol.TLS if protocol is Protocol.TLS else Protocol.HTTP)
+
+    def _go_by(self, protocol: Protocol) -> CommandGenerator[None]:
+        if protocol is Protocol.TLS:
+            yield from self._give_way(_tls(self._leave()))
+        elif protocol is Protocol.HTTP:
+            yield from self._give_way(HttpLayer(self._leave(), HTTPMode.transparent))
+        elif protocol is Protocol.OTHER:
+            yield from self._pass()
+        elif protocol is Protocol.UNKNOWN:
+            yield from self._wait()
+
+    def _wait(self) -> CommandGenerator[None]:
+        if not self._is_waiting:
+            self._is_waiting = True
+            yield commands.RequestWakeup(PATIENCE)
+
+    def _waited(self) -> CommandGenerator[None]:
+        if self._child is not None or self._is_passing or self._is_over:
+            return
+        if not self._held:
+            yield from self._connect()
+        elif protocol_of(self._held) is Protocol.UNKNOWN:
+            yield from self._pass()
+
+    @property
+    def _held(self) -> bytes:
+        data = (event for event in self._kept if isinstance(event, events.DataReceived))
+        return b"".join(event.data for event in data if event.connection == self.context.client)
+
+    def _leave(self) -> Context:
+        """Return the context as it would be without this layer: others go by the order of the layers in it."""
+        self.context.layers.remove(self)
+        return self.context
+
+    def _give_way(self, child: Layer) -> CommandGenerator[None]:
+        self._child = child
+        kept, self._kept = self._kept, []
+        for event in kept:
+            yield from child.handle_event(event)
+
+    def _pass(self) -> CommandGenerator[None]:
+        """Pass what came and all that comes, unread but for the first line."""
+        if not (yield from self._connect()):
+            return
+        self._is_passing = True
+        kept, self._kept = self._kept, []
+        for event in kept:
+            if isinstance(event, events.ConnectionEvent):
+                yield from self._relay(event)
+
+    def _connect(self) -> CommandGenerator[bool]:
+        if self.context.server.timestamp_start is None:
+            error = yield commands.OpenConnection(self.context.server)
+            if error:
+                yield from self._end()
+                return False
+        return True
+
+    def _relay(self, event: events.Event) -> CommandGenerator[None]:
+        client, server = self.context.client, self.context.server
+        if self._is_over or not isinstance(event, events.ConnectionEvent):
+            return
+        from_client = event.connection == client
+        other: Connection = server if from_client else client
+        if isinstance(event, events.ConnectionClosed):
+            yield from self._relay_close(other)
+        elif isinstance(event, events.DataReceived):
+            if from_client and self._first_line is not None and self._is_request(self._first_line, event.data):
+                yield commands.Log("closed a tunnel: a request in it was hidden behind other bytes", WARNING)
+                yield from self._end()
+                return
+            self._count()
+            yield commands.SendData(other, event.data)
+
+    def _is_request(self, first_line: FirstLine, data: bytes) -> bool:
+        found = first_line.is_request(data)
+        if found is not None:
+            self._first_line = None
+        return bool(found)
+
+    def _relay_close(self, other: Connection) -> CommandGenerator[None]:
+        client, server = self.context.client, self.context.server
+        if not (client.state | server.state) & ConnectionState.CAN_READ:
+            yield from self._end()
+        elif server.via is None and any(isinstance(layer, HttpStream) for layer in self.context.layers):
+            yield TunnelHalfCloseHook(HalfClose(client, other))
+        else:
+            yield commands.CloseTcpConnection(other, half_close=True)
+
+    def _end(self) -> CommandGenerator[None]:
+        self._is_over = True
+        for connection in (self.context.server, self.context.client):
+            if connection.state is not ConnectionState.CLOSED:
+                yield commands.CloseConnection(connection)
+
+    def _count(self) -> None:
+        if not self._is_counted:
+            self._is_counted = True
+            self._passes()
+
+
+def _nothing() -> CommandGenerator[None]:
+    yield from ()
+
+
+def _tls(context: Context) -> Layer:
+    server = ServerTLSLayer(context)
+    server.child_layer = ClientTLSLayer(context)
+    return server

@@ -1,0 +1,1 @@
+"""mitmproxy with only what a guarding proxy needs."""

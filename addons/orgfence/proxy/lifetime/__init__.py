@@ -1,0 +1,1 @@
+"""The process: its signals, its limits and its end."""

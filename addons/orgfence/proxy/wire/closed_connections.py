@@ -1,0 +1,50 @@
+"""Forgets connections to upstream that are over, which mitmproxy keeps for as long as their client stays.
+
+A client that keeps its connection for days would else hold one more of them, with its layers and its TLS, for each time
+that upstream closes one. And of one that could not be made mitmproxy remembers the error: an HTTP/2 client would get it
+as the answer to every request, long after upstream has come back.
+
+Relies, in mitmproxy 12.2, on `HttpLayer.register_connection` being called once for each connection that was tried, on
+`Connection.timestamp_end` being set when no more events come of one, and on `get_connection` going by `connected` where
+there is no `error`.
+"""
+
+# mypy: allow-untyped-calls
+
+from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.proxy.layer import CommandGenerator, Layer
+from mitmproxy.proxy.layers.http import HttpLayer, RegisterHttpConnection
+from mitmproxy.proxy.tunnel import TunnelLayer
+
+_register = HttpLayer.register_connection
+
+
+def install() -> None:
+    """Forget connections of every client of this process."""
+    if "connections" not in HttpLayer.get_connection.__code__.co_names:
+        raise RuntimeError("this version of mitmproxy keeps its connections in another way. Use mitmproxy 12.2")
+    # mypy lets nobody assign to a method; that is the point here.
+    HttpLayer.register_connection = _register_and_forget  # type: ignore[method-assign]
+
+
+def _register_and_forget(self: HttpLayer, command: RegisterHttpConnection) -> CommandGenerator[None]:
+    yield from _register(self, command)
+    kept = {self.context.client, self.context.server, *(stream.context.server for stream in self.streams.values())}
+    for connection, layer in list(self.connections.items()):
+        if connection not in kept and connection not in self.waiting_for_establishment and _is_over(connection, layer):
+            del self.connections[connection]
+
+
+def _is_over(connection: Connection, layer: Layer) -> bool:
+    if connection.state is not ConnectionState.CLOSED:
+        return False
+    # Through an upstream proxy it is that connection of which something may still come.
+    carrier = layer.tunnel_connection if isinstance(layer, TunnelLayer) else connection
+    return carrier.timestamp_end is not None
+
+
+def forget_errors(http_layer: HttpLayer) -> None:
+    """Have the next request try again what could not be connected to."""
+    for connection in (http_layer.context.server, *http_layer.connections):
+        if connection is not http_layer.context.client and connection not in http_layer.waiting_for_establishment:
+            connection.error = None
