@@ -4,7 +4,9 @@ import asyncio
 import sys
 
 from mitmproxy.options import Options
+from mitmproxy.proxy.layers import http as http_layers
 
+from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.lean.lean_master import LeanMaster
 
 
@@ -12,6 +14,7 @@ async def main(mode: str, port: int) -> None:
     """Run until killed."""
     options = Options()
     master = LeanMaster(options)
+    http_layers.HttpStream = inline_stream(master.addons)  # type: ignore[misc] # as `early_answer` does
     options.update(mode=[mode], listen_host="127.0.0.1", listen_port=port, rawtcp=False, keep_host_header=True)
     await master.run()
 

@@ -46,10 +46,10 @@ def upstream(running_upstream: Upstream) -> Upstream:
     return running_upstream
 
 
-@pytest.fixture(scope="module")
-def proxy(running_upstream: Upstream) -> Iterator[ProxyProcess]:
-    """A proxy with the bounds that it has by default."""
-    with toy_proxy(running_upstream) as process:
+@pytest.fixture(scope="module", params=[False, True], ids=["inline", "paused"])
+def proxy(running_upstream: Upstream, request: pytest.FixtureRequest) -> Iterator[ProxyProcess]:
+    """A proxy with the bounds that it has by default, with its own way to call hooks and with mitmproxy's."""
+    with toy_proxy(running_upstream, paused=request.param) as process:
         yield process
 
 

@@ -1,8 +1,8 @@
 """A lean proxy with a toy gate, run as a child process by the tests of the proxy's inside.
 
 Its argument is a JSON object: `options` (mitmproxy's), `bounds` (the discard's), `sabotage` (true:
-mitmproxy no longer asks the gate) and `deaf_to_bodies` (true: it no longer asks it about what was held). It says where
-it listens as JSON.
+mitmproxy no longer asks the gate), `deaf_to_bodies` (true: it no longer asks it about what was held) and `paused`
+(true: requests pause for each hook, as in stock mitmproxy). It says where it listens as JSON.
 
 What a request wants of the toy stands in its header `X-Toy`: `block`, `trailers` (a block with trailers),
 `raise` (in the gate), `die` (in a hook), `stream`, `hold` (for a body of up to 10 bytes, which is blocked where it says
@@ -26,6 +26,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HttpStream
 
+from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.lean.lean_master import LeanMaster
 from orgfence.proxy.wire import trailers
 from orgfence.proxy.wire.discard import DiscardBounds
@@ -149,13 +150,14 @@ async def main() -> None:
     wanted = json.loads(sys.argv[1])
     toy = Toy()
     trailers.install()
-    install(toy, DiscardBounds(**wanted.get("bounds", {})))
+    master = LeanMaster(Options(), [toy])
+    served_by = HttpStream if wanted.get("paused") else inline_stream(master.addons)
+    install(toy, DiscardBounds(**wanted.get("bounds", {})), served_by=served_by)
     if wanted.get("sabotage"):
         # mypy knows that methods are not to be replaced.
         EarlyAnswerStream.check_killed = HttpStream.check_killed  # type: ignore[method-assign]
     if wanted.get("deaf_to_bodies"):
         _ask_about_headers_only()
-    master = LeanMaster(Options(), [toy])
     master.options.update(**wanted["options"])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, master.shutdown)
     await master.run()

@@ -18,6 +18,7 @@ from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.interception import silent_tunnels
 from orgfence.proxy.interception.own_addresses import OwnAddresses
 from orgfence.proxy.interception.scope import Scope
+from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.lean.lean_master import LeanMaster
 from orgfence.proxy.lifetime.descriptors import raise_limit
 from orgfence.proxy.lifetime.draining import DRAIN_SECONDS, Draining
@@ -61,7 +62,7 @@ async def serve(
 
     startup = _Startup(master, policy)
     master.addons.add(startup)
-    early_answer.install(guard)
+    early_answer.install(guard, served_by=inline_stream(master.addons))
     silent_tunnels.install(scope)
     http1_client.install()
     http2_client.install()

@@ -15,7 +15,7 @@ Relies, in mitmproxy 12.2, on:
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from inspect import isawaitable
 from types import ModuleType
 from typing import Any
@@ -41,6 +41,8 @@ class HookTable(AddonManager):
     def __init__(self, master: Master) -> None:
         super().__init__(master)
         self._table: dict[str, tuple[Group, ...]] = {}
+        #: What `trigger_now` has left to `trigger_event`.
+        self._begun: dict[hooks.Hook, _Calls] = {}
 
     def register(self, addon: Any) -> Any:
         """Load an addon; `add` and addons that manage others come by here."""
@@ -59,12 +61,12 @@ class HookTable(AddonManager):
 
     async def handle_lifecycle(self, event: hooks.Hook) -> None:
         """Trigger an event of the proxy core, and `update` after it where it was about a flow."""
-        if self._groups(event.name):
+        if event in self._begun or self._groups(event.name):
             try:
                 await self.trigger_event(event)
             except exceptions.OptionsError as error:
                 # Nobody above sets options; mitmproxy would leave the client waiting for ever.
-                logger.error("Addon error in `%s`: %s", event.name, outline(error))  # noqa: TRY400
+                _log(event.name, error)
         if self._groups(hooks.UpdateHook.name):
             message = event.args()[0]
             if isinstance(message, flow.Flow):
@@ -72,20 +74,34 @@ class HookTable(AddonManager):
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         """Call all hooks for an event in order; what one returns is awaited only if it can be."""
-        arguments = event.args()
-        for group in self._groups(event.name):
+        calls = self._begun.pop(event, None) or _Calls(event, self._groups(event.name))
+        while (waiting := calls.go_on()) is not None:
             try:
-                for hook in group:
-                    result = hook(*arguments)
-                    if result is not None and isawaitable(result):
-                        await result
-            except exceptions.AddonHalt:
-                return
-            except exceptions.OptionsError:
-                raise
+                await waiting
             except Exception as error:  # noqa: BLE001 - an addon's bug must not stop the others
-                # Not `logger.exception`, whose last line is the exception's message.
-                logger.error("Addon error in `%s`: %s", event.name, outline(error))  # noqa: TRY400
+                calls.fail(error)
+
+    def trigger_now(self, event: hooks.Hook, about: flow.Flow) -> bool:
+        """Call the hooks for an event about a flow, and return whether that is all.
+
+        If not, `handle_lifecycle` is to be given the event: there is something to wait for.
+        """
+        if self._groups(hooks.UpdateHook.name):
+            return False
+        groups = self._groups(event.name)
+        if not groups:
+            return not about.intercepted
+        calls = _Calls(event, groups)
+        try:
+            waiting = calls.go_on()
+        except exceptions.OptionsError as error:
+            _log(event.name, error)
+            waiting = None
+        if waiting is None:
+            return not about.intercepted
+        self._begun[event] = calls
+        calls.waiting = waiting
+        return False
 
     def _groups(self, name: str) -> tuple[Group, ...]:
         groups = self._table.get(name)
@@ -93,6 +109,53 @@ class HookTable(AddonManager):
             found = (_hooks_below(addon, name) for addon in self.chain)
             groups = self._table[name] = tuple(group for group in found if group)
         return groups
+
+
+class _Calls:
+    """One event on its way through its hooks."""
+
+    __slots__ = ("_arguments", "_groups", "_hooks", "_name", "waiting")
+
+    def __init__(self, event: hooks.Hook, groups: tuple[Group, ...]) -> None:
+        self._name = event.name
+        self._arguments = event.args()
+        self._groups = iter(groups)
+        self._hooks: Iterator[Callable[..., Any]] = iter(())
+        #: What the last hook that was called returned, if it is still to be waited for.
+        self.waiting: Awaitable[Any] | None = None
+
+    def go_on(self) -> Awaitable[Any] | None:
+        """Call hooks up to one that returns something to wait for; None at the end."""
+        if self.waiting is not None:
+            waiting, self.waiting = self.waiting, None
+            return waiting
+        while True:
+            try:
+                for hook in self._hooks:
+                    result = hook(*self._arguments)
+                    if result is not None and isawaitable(result):
+                        return result
+            except Exception as error:  # noqa: BLE001 - as above
+                self.fail(error)
+            group = next(self._groups, None)
+            if group is None:
+                return None
+            self._hooks = iter(group)
+
+    def fail(self, error: Exception) -> None:
+        """Pass over the rest of a group whose hook raised, or over all of them if it says so."""
+        self._hooks = iter(())
+        if isinstance(error, exceptions.AddonHalt):
+            self._groups = iter(())
+        elif isinstance(error, exceptions.OptionsError):
+            raise error
+        else:
+            _log(self._name, error)
+
+
+def _log(name: str, error: Exception) -> None:
+    # Not `logger.exception`, whose last line is the exception's message.
+    logger.error("Addon error in `%s`: %s", name, outline(error))
 
 
 def outline(error: BaseException) -> str:

@@ -34,6 +34,7 @@ from mitmproxy.proxy.layers.http._events import (
     HttpEvent,
     RequestData,
     RequestEndOfMessage,
+    RequestHeaders,
     RequestProtocolError,
     RequestTrailers,
     ResponseData,
@@ -52,18 +53,18 @@ from orgfence.proxy.wire.stale_connections import RepeatingStream
 logger = logging.getLogger(__name__)
 
 
-def install(gate: Gate, bounds: DiscardBounds | None = None) -> None:
-    """Serve every request of this process by a stream that asks this gate."""
+def install(gate: Gate, bounds: DiscardBounds | None = None, *, served_by: type[HttpStream] = HttpStream) -> None:
+    """Serve every request of this process by a stream that asks this gate, and otherwise is one of this class."""
     if "HttpStream" not in HttpLayer.make_stream.__code__.co_names:
         raise RuntimeError("this version of mitmproxy makes its streams in another way. Use mitmproxy 12.2")
     # mypy lets nobody assign to a class; that is the point here.
-    http_layers.HttpStream = guarded_stream(gate, bounds or DiscardBounds())  # type: ignore[misc]
+    http_layers.HttpStream = guarded_stream(gate, bounds or DiscardBounds(), served_by)  # type: ignore[misc]
 
 
-def guarded_stream(gate: Gate, bounds: DiscardBounds) -> type[HttpStream]:
+def guarded_stream(gate: Gate, bounds: DiscardBounds, served_by: type[HttpStream]) -> type[HttpStream]:
     """Return a stream class whose requests this gate lets through or answers."""
 
-    class GuardedHttpStream(EarlyAnswerStream):
+    class GuardedHttpStream(EarlyAnswerStream, served_by):  # type: ignore[misc,valid-type]
         _gate = gate
         _bounds = bounds
 
@@ -77,16 +78,23 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
 
     #: Whether the gate let the request go on.
     let_through = False
+    #: Whether the request has no body.
+    _is_all_head = False
     #: While the request is held: how much of its body.
     _limit: int | None = None
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Drop a request's trailers, as RFC 9110 section 6.5.1 allows: they come when it was judged already."""
-        if not isinstance(event, RequestTrailers):
-            yield from super()._handle_event(event)
+        if isinstance(event, RequestHeaders):
+            self._is_all_head = event.end_stream
+        return _nothing() if isinstance(event, RequestTrailers) else super()._handle_event(event)
 
     def check_killed(self, emit_error_hook: bool) -> CommandGenerator[bool]:
         """Ask the gate, where mitmproxy asks whether the request was killed while its headers or body were judged."""
+        is_asked = self.client_state == self.state_wait_for_request_headers or self._limit is not None
+        return (self._check_killed if is_asked else super().check_killed)(emit_error_hook)
+
+    def _check_killed(self, emit_error_hook: bool) -> CommandGenerator[bool]:
         if (yield from super().check_killed(emit_error_hook)):
             return True
         if self.client_state == self.state_wait_for_request_headers:
@@ -105,9 +113,13 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
 
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:
         """Hold no more of a body than is read, where mitmproxy asks whether it holds more than its own options say."""
+        is_held = request and self._limit is not None
+        return (self._check_held_size if is_held else super().check_body_size)(request)
+
+    def _check_held_size(self, request: bool) -> CommandGenerator[bool]:
         if (yield from super().check_body_size(request)):
             return True
-        if not request or self._limit is None or len(self.request_body_buf) <= self._limit:
+        if self._limit is None or len(self.request_body_buf) <= self._limit:
             return False
         self._limit = None
         held = bytes(self.request_body_buf)
@@ -121,8 +133,9 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
 
     def make_server_connection(self) -> CommandGenerator[bool]:
         """Connect to upstream for a request that the gate let through, and for no other."""
-        if self.let_through:
-            return (yield from super().make_server_connection())
+        return super().make_server_connection() if self.let_through else self._refuse()
+
+    def _refuse(self) -> CommandGenerator[bool]:
         # Only with a mitmproxy that no longer calls `check_killed` as described above, which so fails closed.
         error = ResponseProtocolError(self.stream_id, "the request was not judged", ErrorCode.CONNECT_FAILED)
         yield from self.handle_protocol_error(error)
@@ -171,13 +184,13 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
         self.client_state = self.state_discard_request_body
         self._allow_short_body()
         yield from self._send(flow.response or answer)
-        if not self._has_come(RequestEndOfMessage, RequestProtocolError):
+        if not (self._is_all_head or self._has_come(RequestEndOfMessage, RequestProtocolError)):
             yield from self._set_deadline()
 
     def _complete_request(self, request: http.Request) -> None:
         """Leave the request as views expect it: read as far as it ever will be."""
         request.timestamp_end = time.time()
-        if self._has_come(RequestEndOfMessage) and not self._has_come(RequestData):
+        if self._is_all_head:
             request.data.content = b""
 
     def _send(self, answer: http.Response) -> CommandGenerator[None]:
@@ -195,3 +208,7 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
 
     def _has_come(self, *kinds: type[HttpEvent]) -> bool:
         return any(isinstance(event, kinds) for event in self._paused_event_queue)
+
+
+def _nothing() -> CommandGenerator[None]:
+    yield from ()

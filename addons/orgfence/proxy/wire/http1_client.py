@@ -29,10 +29,14 @@ class FramingHttp1Client(Http1Client):
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
         """Turn an event of a request into bytes."""
         if isinstance(event, RequestTrailers):
-            return
+            return _nothing()
         if isinstance(event, RequestHeaders) and not event.end_stream:
             request = event.request
             length_is_known = "content-length" in request.headers or "transfer-encoding" in request.headers
             if (request.is_http2 or request.is_http3) and not length_is_known:
                 request.headers["Transfer-Encoding"] = "chunked"
-        yield from super().send(event)
+        return super().send(event)
+
+
+def _nothing() -> CommandGenerator[None]:
+    yield from ()
