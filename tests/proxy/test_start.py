@@ -99,6 +99,17 @@ STARTS = {
     "an option of an addon that is not here": Start(["--set", "server_replay=x"], ["`server_replay`"]),
     "an option of a wrong type": Start(["--set", "keep_host_header=maybe"], ["keep_host_header", "true"]),
     "an option that has a flag": Start(["--set", "listen_port=1"], ["`listen_port`", "`--listen`"]),
+    "a credential that cannot be used": Start(
+        ["--set", "proxyauth=ldap:localhost:dc=hidden-user:hidden-password"], ["`proxyauth`", "mitmdump --options"]
+    ),
+    "a credential in a mode": Start(
+        ["--mode", "upstream:http://hidden-user:hidden-password@proxy.example.com:3128"],
+        ["upstream:http://...@proxy.example.com:3128", "no user and password"],
+    ),
+    "a credential in a reverse mode": Start(
+        ["--mode", "reverse:https://hidden-user:hidden-password@api.example.com"],
+        ["reverse:https://...@api.example.com", "no user and password"],
+    ),
     "a mode as an option": Start(["--set", "mode=regular"], ["`mode`", "`--mode`"]),
     "proxy port in use": Start(["--listen", "{taken}"], ["{taken}", "address already in use", "--listen"], 1),
     "a mode's port in use": Start(["--mode", "regular@{taken}"], ["{taken}", "address already in use"], 1),
@@ -132,6 +143,9 @@ STARTS = {
         for name in ("map_remote", "modify_headers", "proxyauth", "stickyauth", "stickycookie", "upstream_auth")
     },
 }
+
+#: Nothing of this may be said again.
+HIDDEN = "hidden-"
 
 #: A policy with a fault; where it is, and what the message says.
 FAULTS: Mapping[str, tuple[str, str, str]] = {
@@ -205,6 +219,7 @@ def test_a_bad_start_is_one_clear_line(starts: dict[str, Ended], name: str) -> N
     assert ended.exit_code == STARTS[name].exit_code, ended
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
+    assert HIDDEN not in line
     at = 0
     for said in STARTS[name].said:
         words = said.format_map(ended.named)

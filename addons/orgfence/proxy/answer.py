@@ -14,6 +14,7 @@ from mitmproxy import http
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision, Reason
 from orgfence.core.request import canonical_name
+from orgfence.proxy.request_of import is_grpc
 from orgfence.proxy.shown import Shown
 
 PROBLEM_TYPE = "urn:orgfence:reason:"
@@ -22,9 +23,7 @@ PROBLEM_TYPE = "urn:orgfence:reason:"
 def answer(request: http.Request, decision: Decision, shown: Shown, *, disclose_orgs: bool) -> http.Response:
     """Return the response to a request that is blocked by this decision."""
     fields = _first_values(request)
-    content_type = fields.get(b"content-type", b"").lower()
-    # https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md: the media type, then `+` and a message format.
-    if content_type.startswith(b"application/grpc") and not content_type.startswith(b"application/grpc-web"):
+    if is_grpc(request.headers.fields):
         response = _grpc(decision, shown.told)
     elif b"text/html" in fields.get(b"accept", b"").lower():
         response = _page(decision, shown.told, shown.id)

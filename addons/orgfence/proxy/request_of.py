@@ -12,6 +12,8 @@ from mitmproxy.proxy.mode_specs import TransparentMode
 
 from orgfence.core.request import AWAITED, UNREAD, Authority, Body, Request
 
+type Fields = tuple[tuple[bytes, bytes], ...]
+
 
 def request_of(flow: http.HTTPFlow) -> Request:
     """Return what the client asked for, by every name that it gave for the host."""
@@ -36,7 +38,7 @@ def body_by_head(request: http.Request, limit: int) -> bytes | Literal[Body.AWAI
     except ValueError:
         # Only if an addon has made it so: mitmproxy has refused what came like this.
         return UNREAD
-    if (length is not None and length > limit) or _is_coded_in_transfer(request):
+    if (length is not None and length > limit) or _is_coded_in_transfer(request) or is_grpc(request.headers.fields):
         return UNREAD
     # In HTTP/2 a body needs no length. Whoever writes that version into an HTTP/1 request waits for its end as well.
     if length != 0 or request.is_http2 or request.is_http3:
@@ -50,6 +52,18 @@ def body_of(request: http.Request, limit: int) -> bytes | Literal[Body.UNREAD]:
     if content is None or len(content) > limit or _is_coded_in_transfer(request):
         return UNREAD
     return content
+
+
+def is_grpc(fields: Fields) -> bool:
+    """Return whether a request is a gRPC call: its client may wait for an answer before it ends its body.
+
+    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md: the media type, then `+` and a message format.
+    """
+    for name, value in fields:
+        if len(name) == 12 and name.lower() == b"content-type":
+            media_type = value.strip().lower()
+            return media_type.startswith(b"application/grpc") and not media_type.startswith(b"application/grpc-web")
+    return False
 
 
 def _is_coded_in_transfer(request: http.Request) -> bool:

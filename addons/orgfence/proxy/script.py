@@ -29,6 +29,7 @@ from orgfence.proxy.interception.scope import Scope
 from orgfence.proxy.listening import cannot_listen, readiness_of
 from orgfence.proxy.options import NEEDED
 from orgfence.proxy.reporter import Reporter
+from orgfence.proxy.wire.websockets import KEPT_WITH_VIEW, ForgottenMessages
 
 
 class Script:
@@ -81,7 +82,8 @@ class Script:
         if self._guard is None:
             reporter = Reporter(self._metrics, self._log)
             guard = self._guard = Orgfence(loaded.ruleset, reporter, stream_above=STREAM_ABOVE_WITH_VIEW, own=self._own)
-            self.addons = [Scope(lambda: guard.ruleset, reporter, self._own), guard]
+            scope = Scope(lambda: guard.ruleset, reporter, self._own)
+            self.addons = [scope, guard, ForgottenMessages(KEPT_WITH_VIEW)]
             guard.configure(updated)
         else:
             self._guard.use(loaded.ruleset)

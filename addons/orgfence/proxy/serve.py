@@ -37,6 +37,7 @@ from orgfence.proxy.wire import (
     http2_client,
     trailers,
 )
+from orgfence.proxy.wire.websockets import KEPT_WITH_VIEW, ForgottenMessages
 
 
 async def serve(
@@ -57,7 +58,8 @@ async def serve(
     stream_above = STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE
     guard = Orgfence(policy.ruleset, reporter, stream_above=stream_above, own=own)
     scope = Scope(lambda: guard.ruleset, reporter, own)
-    master = _make_master(settings, [scope, guard])
+    guards: list[object] = [scope, guard, ForgottenMessages(KEPT_WITH_VIEW if settings.web else 1)]
+    master = _make_master(settings, guards)
     apply_settings(settings, master)
 
     startup = _Startup(master, policy)

@@ -1,9 +1,11 @@
 """What the operator asked for, and how it becomes mitmproxy's options: checked before anything listens."""
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldap3.core.exceptions import LDAPException
 from mitmproxy import certs, exceptions
 from mitmproxy.master import Master
 from mitmproxy.options import CONF_BASENAME, Options
@@ -46,9 +48,27 @@ def apply_settings(settings: Settings, master: Master) -> None:
         options.set(*settings.options)
         # mitmproxy tells addons only of what changed, and an option that keeps its default does not.
         options.update(confdir=options.confdir)
-    except exceptions.OptionsError as error:
-        raise StartError(str(error)) from None
+    except (exceptions.OptionsError, LDAPException) as error:
+        raise StartError(_without_secrets(str(error), settings.options)) from None
     _check_ca(master)
+
+
+#: Options that are credentials, or hold one.
+_SECRET = frozenset({"proxyauth", "upstream_auth"})
+
+
+def _without_secrets(message: str, options: tuple[str, ...]) -> str:
+    """Return mitmproxy's message without the credential that it quotes."""
+    for option in options:
+        name, _, value = option.partition("=")
+        if name in _SECRET and any(part and part in message for part in (value, *value.split(":"))):
+            return f"mitmproxy cannot use what its option `{name}` is set to. `mitmdump --options` says what it takes"
+    return message
+
+
+def _without_user(mode: str) -> str:
+    """Return a mode without the credential that stands in its URL."""
+    return re.sub(r"//[^/]*@", "//...@", mode)
 
 
 # All that they forward comes by as HTTP, or is passed through because its host is not guarded.
@@ -63,6 +83,11 @@ def _check_modes(settings: Settings) -> None:
         try:
             parsed = ProxyMode.parse(mode)
         except ValueError as error:
+            if "@" in mode.partition("//")[2].partition("/")[0]:
+                shown_mode = _without_user(mode)
+                raise StartError(
+                    f"mode `{shown_mode}` cannot be read: its URL takes no user and password. Leave them out"
+                ) from None
             raise StartError(
                 f"mode `{mode}` cannot be read: {error}. Use `regular`, `reverse:URL`, `upstream:URL` or `transparent`"
             ) from None
