@@ -3,8 +3,11 @@
 import asyncio
 import gc
 import logging
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -71,6 +74,20 @@ def command(
     except StartError as error:
         click.echo(f"orgfence: {error}", err=True)
         sys.exit(error.exit_code)
+    _end()
+
+
+def _end() -> NoReturn:
+    """End the process without taking the interpreter apart.
+
+    Threads of mitmproxy's Rust part, which serve UDP, go on meanwhile, and now and then one of them would crash in what
+    is no longer there: the exit code of an end in good order would be that of a segmentation fault.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # Closed, or a pipe that nobody reads.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 async def _run(settings: Settings, loaded: LoadedPolicy, drain: float) -> None:

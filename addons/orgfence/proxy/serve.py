@@ -28,6 +28,7 @@ from orgfence.proxy.options import NEEDED
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.settings import Settings, apply_settings
 from orgfence.proxy.wire import (
+    back_pressure,
     broken_bodies,
     closed_connections,
     connection_ends,
@@ -68,6 +69,7 @@ async def serve(
     silent_tunnels.install(scope)
     http1_client.install()
     http2_client.install()
+    back_pressure.install()
     heads.install()
     broken_bodies.install()
     closed_connections.install()

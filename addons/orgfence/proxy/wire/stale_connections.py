@@ -13,7 +13,7 @@ What may not be repeated is not sent on a connection whose end is already there 
 import select
 from asyncio import StreamWriter
 
-from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy.layer import CommandGenerator, Layer
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpClient, HttpLayer, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -81,7 +81,7 @@ class RepeatingStream(HttpStream):
             return True
         if self.flow.request.data.method not in IDEMPOTENT:
             return False
-        speaker = self._speaker(self.context.server)
+        speaker = speaker_on(self._http_layer, self.context.server)
         if isinstance(speaker, Http1Client):
             return self._is_reused and not speaker.buf
         return isinstance(speaker, PatientHttp2Client) and speaker.has_served
@@ -132,19 +132,20 @@ class RepeatingStream(HttpStream):
                 connection = tunnel.tunnel_connection
         return connection
 
-    def _speaker(self, connection: Server) -> Layer | None:
-        """Return what speaks HTTP on a connection, below TLS and the like."""
-        layer = self._http_layer.connections.get(connection)
-        while isinstance(layer, TunnelLayer | HttpClient):
-            layer = getattr(layer, "child_layer", None)
-        return layer
-
     @property
     def _http_layer(self) -> HttpLayer:
         layers = self.context.layers
         layer = layers[layers.index(self) - 1]
         assert isinstance(layer, HttpLayer)
         return layer
+
+
+def speaker_on(http_layer: HttpLayer, connection: Connection) -> Layer | None:
+    """Return what speaks HTTP on a connection to upstream, below TLS and the like."""
+    layer = http_layer.connections.get(connection)
+    while isinstance(layer, TunnelLayer | HttpClient):
+        layer = getattr(layer, "child_layer", None)
+    return layer
 
 
 # Noted on the connection itself, which all its requests share.
