@@ -1,93 +1,71 @@
-"""Requests a second through stock mitmdump, the lean proxy without a policy, and with checks, taking turns."""
+"""Requests a second through stock mitmdump, the lean proxy without policy, and orgfence with its checks on."""
 
-import os
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
-from tests.bench.peers import fail, load, upstream
-from tests.bench.policies import PATH, policy, token
-from tests.bench.table import Row
+from tests.bench import contenders
+from tests.bench.contenders import RULES, Upstream
+from tests.bench.h2load import HTTP2, MISSING, PLAIN, TLS, Load, Protocol, load
+from tests.bench.machine import program
+from tests.bench.parts import Run
+from tests.bench.policies import PATH, token
+from tests.bench.processes import Running
+from tests.bench.rounds import Turn, ratio, take_turns
+from tests.bench.table import Row, at_least
+from tests.bench.upstreams import answering
 
-_ROUNDS = 5
-_SECONDS = 4.0
-_RULES = 100
-_STOCK, _LEAN, _GUARDED = "stock mitmdump", "lean proxy, no policy", "orgfence run, 100 rules"
+_STOCK, _LEAN, _GUARDED = "stock mitmdump", "lean proxy, no policy", f"orgfence run, {RULES} rules"
 
 
-def throughput_rows() -> list[Row]:
-    """Return requests a second of each, and their ratios, from one run; reverse mode, HTTP/1.1 keep-alive."""
+def rows(run: Run) -> list[Row]:
+    """Return requests a second of each, and their ratios, by each protocol."""
+    if program("h2load") is None:
+        return [Row("requests/s", f"skipped: {MISSING}")]
+    found = []
+    for protocol in (PLAIN, TLS, HTTP2):
+        with tempfile.TemporaryDirectory() as name, answering(Path(name)) as (plain, tls):
+            turns = _turns(protocol, tls if protocol.tls else plain, Path(name), run)
+        found += _rows(protocol.name, turns)
+    return found
+
+
+def _turns(protocol: Protocol, upstream: Upstream, home: Path, run: Run) -> dict[str, list[Turn]]:
+    bearer = token()
+    sent = 0
+
+    def apply_load(proxy: Running, requests: int) -> Load:
+        nonlocal sent
+        sent += requests if proxy == guarded.process else 0
+        return load(proxy.port, protocol, PATH, bearer, requests)
+
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        mode = f"reverse:http://127.0.0.1:{stack.enter_context(upstream())}"
-        file = folder / "policy.yaml"
-        file.write_bytes(policy(_RULES))
-        commands = {
-            _STOCK: lambda port: [_script("mitmdump"), "-q", "--mode", mode, "--listen-host", "127.0.0.1", "-p", port],
-            _LEAN: lambda port: [sys.executable, "-m", "tests.bench.lean_proxy", mode, port],
-            _GUARDED: lambda port: [
-                *(sys.executable, "-m", "orgfence", "run", "--policy", str(file), "--mode", mode),
-                *("--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"),
-            ],
+        guarded = stack.enter_context(contenders.orgfence(upstream, home))
+        proxies = {
+            _STOCK: stack.enter_context(contenders.stock(upstream, home)),
+            _LEAN: stack.enter_context(contenders.lean(upstream, home)),
+            _GUARDED: guarded.process,
         }
-        environment = os.environ | {"HOME": str(folder)}
-        ports = {name: stack.enter_context(_proxy(command, environment)) for name, command in commands.items()}
-        request = (
-            f"GET {PATH} HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench\r\nAccept: */*\r\n"
-            f"Accept-Encoding: gzip\r\nAuthorization: Bearer {token()}\r\n\r\n"
-        ).encode()
-        for port in ports.values():
-            load(port, request, 1.0)
-        rounds = [{name: load(port, request, _SECONDS) for name, port in ports.items()} for _ in range(_ROUNDS)]
-    return _rows(rounds)
+        rounds, requests = (2, 500) if run.quick else (7, 6_000)
+        turns = take_turns(proxies, apply_load, rounds, dict.fromkeys(proxies, requests))
+        if (judged := guarded.counted("forwarded")) != sent:
+            raise RuntimeError(f"orgfence allowed {judged} of {sent} requests: what was measured was not its checks")
+    return turns
 
 
-def _rows(rounds: list[dict[str, list[float]]]) -> list[Row]:
-    rows = []
-    for name in (_STOCK, _LEAN, _GUARDED):
-        rate = median(len(each[name]) / _SECONDS for each in rounds)
-        p50 = median(median(each[name]) for each in rounds) * 1000
-        p99 = median(quantiles(each[name], n=100)[98] for each in rounds) * 1000
-        rows.append(Row(name, f"{rate:,.0f} requests/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"))
-    for other, budget in ((_STOCK, "≥ 1.8 ×"), (_LEAN, "≥ 0.92 ×")):
-        ratio = median(len(each[_GUARDED]) / len(each[other]) for each in rounds)
-        rows.append(Row(f"{_GUARDED} : {other}", f"{ratio:.2f} ×", budget))
-    return rows
-
-
-@contextmanager
-def _proxy(command: object, environment: dict[str, str]) -> Iterator[int]:
-    """Run a proxy on a free port, its output thrown away."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    assert callable(command)
-    arguments: list[str] = command(str(port))
-    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _await_port(process, port, arguments)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _await_port(process: subprocess.Popen[bytes], port: int, arguments: list[str]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    fail(f"`{' '.join(arguments)}` does not listen")
-
-
-def _script(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
+def _rows(protocol: str, turns: dict[str, list[Turn]]) -> list[Row]:
+    found = []
+    for name, each in turns.items():
+        rate = median(turn.load.rate for turn in each)
+        p50 = median(turn.load.p50 for turn in each)
+        p99 = median(turn.load.p99 for turn in each)
+        processor = median(turn.processor for turn in each)
+        measured = f"{rate:,.0f} requests/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms, {processor:.0f} µs of processor"
+        found.append(Row(f"{protocol}: {name}", measured))
+    for other, least in ((_STOCK, 1.8), (_LEAN, 0.92)):
+        by_rate = ratio(turns[_GUARDED], turns[other], lambda turn: turn.load.rate)
+        by_processor = ratio(turns[other], turns[_GUARDED], lambda turn: turn.processor)
+        what = f"{protocol}: orgfence : {'stock' if other == _STOCK else 'lean'}"
+        found.append(at_least(what, by_rate, least, f" ({by_processor:.2f} × by processor time)"))
+    return found
