@@ -168,6 +168,12 @@ async def _hang_in_body(it: Exchange) -> None:
     it.writer.close()
 
 
+async def _hang_in_endless_body(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\n\r\n", b"some")
+    await it.reader.read()
+    it.writer.close()
+
+
 async def _no_http(it: Exchange) -> None:
     await it.send(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
 

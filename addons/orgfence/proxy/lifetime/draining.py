@@ -155,17 +155,17 @@ class _Client:
 
     async def urge(self, doing: Doing, started: float) -> None:
         """Bring this connection closer to its end, where that loses nothing."""
+        if isinstance(doing.server, Http1Server) and self._told is not doing.server:
+            # Also where no request is in flight yet: one whose head is under way may be answered before the next look.
+            self._told = doing.server
+            in_flight.close_after_answer(doing.server)
         if doing.is_opaque:
             if self.is_quiet:
                 in_flight.close(self.handler)
         elif isinstance(doing.server, Http2Server):
             await self._urge_http2(doing, started)
-        elif not doing.requests:
-            if not in_flight.has_unread_bytes(self.handler):
-                in_flight.close(self.handler)
-        elif isinstance(doing.server, Http1Server) and self._told is not doing.server:
-            self._told = doing.server
-            in_flight.close_after_answer(doing.server)
+        elif not doing.requests and not in_flight.has_unread_bytes(self.handler):
+            in_flight.close(self.handler)
 
     async def _urge_http2(self, doing: Doing, started: float) -> None:
         # RFC 9113 section 6.8: told in two steps, nothing is refused that was sent before the first one came.
