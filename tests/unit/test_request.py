@@ -2,9 +2,9 @@
 
 import pytest
 
-from orgfence.core.request import canonical_name, scan_headers
+from orgfence.core.request import WantedFields, canonical_name, scan_headers
 
-WANTED = frozenset({b"x-org-id", b"authorization"})
+WANTED = WantedFields({b"x-org-id", b"authorization"})
 
 
 @pytest.mark.parametrize("name", [b"x-org-id", b"X-Org-Id", b"X-ORG-ID", b"x_org_id", b"X_Org-ID"])
@@ -24,3 +24,15 @@ def test_every_value_of_a_repeated_field_is_kept_in_order() -> None:
 def test_what_no_rule_asks_for_is_left_out(name: bytes) -> None:
     """A field is the whole name or it is another."""
     assert scan_headers([(name, b"acme")], WANTED) == {}
+    # Nor when it is known.
+    assert scan_headers([(name, b"acme"), (b"X-Org-Id", b"acme")], WANTED) == {b"x-org-id": [b"acme"]}
+
+
+def test_no_number_of_made_up_names_takes_memory() -> None:
+    """Clients choose the names: those that are kept are few and short, and what is forgotten is found out again."""
+    wanted = WantedFields({b"x-org-id"})
+    for number in range(5_000):
+        made_up = [(b"X-%d" % number, b""), (b"X-" + b"long" * 100 + b"%d" % number, b"")]
+        assert scan_headers([*made_up, (b"X_Org_Id", b"acme")], wanted) == {b"x-org-id": [b"acme"]}
+    assert len(wanted.unwanted.known) <= 1024
+    assert max(map(len, wanted.unwanted.known)) <= 64

@@ -15,7 +15,7 @@ from orgfence.core.rule import Rule
 # What frameworks let a client put in place of the method that stands in the request line (Rack, Symfony, ASP.NET).
 METHOD_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 # What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).
-PATH_OVERRIDES = (b"x-original-url", b"x-rewrite-url")
+PATH_OVERRIDES = frozenset({b"x-original-url", b"x-rewrite-url"})
 
 
 class Match(NamedTuple):
@@ -41,8 +41,8 @@ def matches_of(
     `slashes`: what the rules say of encoded slashes, each of these once.
     """
     methods, target = methods_of(request.method, fields), request.target
-    readable = is_token(request.method)
-    if readable and not has_other_readings(target) and not any(name in fields for name in PATH_OVERRIDES):
+    readable = request.method in _PLAIN_METHODS or is_token(request.method)
+    if readable and not has_other_readings(target) and PATH_OVERRIDES.isdisjoint(fields):
         return _matching_as(plain_reading(target), True, request, methods, guarded, None)
 
     matches: list[Match] = []
@@ -134,7 +134,9 @@ def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: R
         return False
     if rule.listen is not None and listen_port not in rule.listen:
         return False
-    return reading is None or not any(path.matches(reading.segments) for path in rule.except_paths)
+    if reading is None or not rule.except_paths:
+        return True
+    return not any(path.matches(reading.segments) for path in rule.except_paths)
 
 
 def _other_readings(target: bytes, fields: Fields, slash: EncodedSlash) -> list[Reading] | None:

@@ -13,7 +13,7 @@ from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matc
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.index import HostMatch, Route, RouteIndex
 from orgfence.core.policy.readings import EncodedSlash
-from orgfence.core.request import Authority, Fields, Request
+from orgfence.core.request import Authority, Fields, Request, WantedFields
 from orgfence.core.rule import Issuer, PlaceKind, Rule, Trait
 from orgfence.core.tokens.reader import TokenReader
 
@@ -63,8 +63,8 @@ class Ruleset:
     cap: Enforcement
     #: A short hash of what was loaded, which caches, log and metrics carry.
     generation: str
-    #: The canonical names of all header fields that some rule may ask for.
-    wanted_headers: frozenset[bytes]
+    #: The header fields that some rule may ask for.
+    wanted_headers: WantedFields
     #: What the rules say of encoded slashes: each of these once.
     slashes: tuple[EncodedSlash, ...]
     #: Whether some rule reads its org or its credential from a request's body.
@@ -98,7 +98,7 @@ class Ruleset:
             unmatched=unmatched,
             cap=cap,
             generation=generation,
-            wanted_headers=_ALWAYS_WANTED.union(*(_headers_of(rule) for rule in rules)),
+            wanted_headers=WantedFields(_ALWAYS_WANTED.union(*(_headers_of(rule) for rule in rules))),
             slashes=tuple(dict.fromkeys(rule.encoded_slash for rule in rules)),
             reads_bodies=any(rule.reads_form or rule.reads_json for rule in rules),
             stripped_headers={rule: stripped for rule in rules if (stripped := _stripped_headers(rule))},

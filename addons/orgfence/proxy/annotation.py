@@ -6,7 +6,7 @@ from mitmproxy import http
 
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision
-from orgfence.core.request import canonical_name
+from orgfence.core.request import Spellings, canonical_name
 
 HEADER = b"Orgfence"
 # What servers accept as one header field starts near 4 KiB; an annotation is a small guest among the others.
@@ -40,14 +40,19 @@ def outcome_value(rule_id: str, status: int) -> bytes:
 def strip(headers: http.Headers) -> None:
     """Remove every `Orgfence` field, its look-alikes, and its name from `Connection`, which would have it removed."""
     fields: Headers = headers.fields
-    # Without a call for each field of each request, which would cost more than all else here.
-    suspects = [
-        name
-        for name, value in fields
-        if name[:8].lower() == b"orgfence" or (len(name) == 10 and _names_us(name, value))
-    ]
-    if suspects:
-        headers.fields = tuple(_without(_is_ours, fields))
+    harmless = _HARMLESS.known
+    for name, value in fields:
+        if name in harmless:
+            continue
+        if _is_ours(name) or _names_us(name, value):
+            headers.fields = tuple(_without(_is_ours, fields))
+            return
+        if len(name) != len(b"connection"):
+            _HARMLESS.learn(name)
+
+
+#: What needs no look, so that a field which passes costs one look-up.
+_HARMLESS = Spellings()
 
 
 def strip_named(headers: http.Headers, names: Set[bytes]) -> None:

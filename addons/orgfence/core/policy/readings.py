@@ -106,7 +106,7 @@ _UNDISPUTED = re.compile(
 
 def _read(path: bytes, query: bytes) -> Reading:
     trimmed = path.removesuffix(b"/")
-    if b"%" not in trimmed:
+    if _PERCENT not in trimmed:
         segments = trimmed.split(b"/")
     elif _ENCODED_SLASH.search(trimmed):
         segments = [unquote_to_bytes(segment) for segment in trimmed.split(b"/")]
@@ -118,6 +118,8 @@ def _read(path: bytes, query: bytes) -> Reading:
     return Reading(tuple(segments), query)
 
 
+# An `int` is found in bytes ten times as fast as bytes are.
+_PERCENT = ord("%")
 _ENCODED_SLASH = re.compile(b"%2[Ff]")
 _SEPARATOR = EncodedSlash.SEPARATOR
 
