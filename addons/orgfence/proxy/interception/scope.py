@@ -29,6 +29,7 @@ from orgfence.proxy.interception.client_hello import hides_its_host, names_of
 from orgfence.proxy.interception.first_bytes import Protocol, protocol_of
 from orgfence.proxy.interception.own_addresses import OwnAddresses
 from orgfence.proxy.interception.own_ports import OwnPorts
+from orgfence.proxy.interception.silent_clients import SilentClients
 from orgfence.proxy.interception.tunnels import HalfClose, Refused, Tunnel
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.wire.forgotten_sockets import ForgottenSockets, handler_of
@@ -44,7 +45,7 @@ class Scope:
         self._in_force = in_force
         self._reporter = reporter
         #: Below this one, for mitmproxy.
-        self.addons = [OwnPorts(in_force, reporter, own), ForgottenSockets()]
+        self.addons = [OwnPorts(in_force, reporter, own), SilentClients(reporter), ForgottenSockets()]
 
     def tls_clienthello(self, hello: tls.ClientHelloData) -> None:
         """Leave connections to hosts that no rule guards as they are."""
@@ -61,7 +62,7 @@ class Scope:
         server_name.prepare(start)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Name the client that does not trust the CA, with its fix."""
+        """Name the client that does not trust the CA, or may not, with its fix."""
         try:
             self._reporter.tls_failed(data)
         except Exception as error:  # noqa: BLE001 - the handshake has failed all the same
