@@ -104,8 +104,12 @@ class Scope:
     def _tunnel_in(self, context: Context) -> Layer | None:
         if not isinstance(context.layers[-1], HttpStream | HttpUpstreamProxy | Socks5Proxy | TransparentProxy):
             return None
-        is_guarded = _is_guarded(self._in_force(), context.server, [])
-        return Tunnel(context, is_guarded=is_guarded, passes=lambda: self._reporter.passed_through(Unguarded.NON_HTTP))
+        return Tunnel(
+            context,
+            is_guarded=_is_guarded(self._in_force(), context.server, []),
+            passes=lambda: self._reporter.passed_through(Unguarded.NON_HTTP),
+            refuses=lambda: self._reporter.refused_tunnel(context.client, (context.server.address or ("",))[0]),
+        )
 
     def _layer_for_datagrams(self, context: Context, data: bytes) -> Layer | None:
         last, address = context.layers[-1], context.server.address
