@@ -447,8 +447,8 @@ class Answer(NamedTuple):
 class RawClient:
     """An HTTP/1.1 client that sends exactly the bytes it is given."""
 
-    def __init__(self, address: Address, timeout: float = DEADLINE) -> None:
-        self.socket = socket.create_connection(address, timeout)
+    def __init__(self, address: Address, timeout: float = DEADLINE, source: str | None = None) -> None:
+        self.socket = socket.create_connection(address, timeout, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
 

@@ -7,7 +7,6 @@ not trust the CA. mitmproxy hears no word of that, or at most an alert that it l
 from mitmproxy import tls
 from mitmproxy.connection import Client
 from mitmproxy.proxy.layer import NextLayer
-from mitmproxy.proxy.layers import ClientTLSLayer
 
 from orgfence.proxy.reporter import Reporter
 
@@ -37,8 +36,7 @@ class SilentClients:
         An HTTP/2 server may have spoken first. Whether its client then says anything nobody is asked, so that is taken
         for a word too.
         """
-        if self._silent and isinstance(next_layer.context.layers[-1], ClientTLSLayer):
-            self._silent.pop(next_layer.context.client.id, None)
+        self._silent.pop(next_layer.context.client.id, None)
 
     def client_disconnected(self, client: Client) -> None:
         """Name the client that has gone without one."""
