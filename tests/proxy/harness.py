@@ -37,6 +37,8 @@ from hypercorn.config import Config
 
 #: Longer than anything here takes on a busy machine; a test that meets it has failed.
 DEADLINE = 20.0
+#: The same for a start, which imports all of mitmproxy: three seconds of a processor's time, and many may want it.
+START_DEADLINE = 3 * DEADLINE
 MAX_READ = 1024 * 1024
 
 type Address = tuple[str, int]
@@ -335,7 +337,7 @@ class ProxyProcess:
         for reader in self._readers:
             reader.start()
         try:
-            self.ready_value = self.wait_for_line(self._ready)
+            self.ready_value = self.wait_for_line(self._ready, START_DEADLINE)
         except BaseException:
             self._end()
             raise
