@@ -37,6 +37,8 @@ from hypercorn.config import Config
 
 #: Longer than anything here takes on a busy machine; a test that meets it has failed.
 DEADLINE = 20.0
+#: The same for a start, which imports all of mitmproxy: three seconds of a processor's time, and many may want it.
+START_DEADLINE = 3 * DEADLINE
 MAX_READ = 1024 * 1024
 
 type Address = tuple[str, int]
@@ -335,7 +337,7 @@ class ProxyProcess:
         for reader in self._readers:
             reader.start()
         try:
-            self.ready_value = self.wait_for_line(self._ready)
+            self.ready_value = self.wait_for_line(self._ready, START_DEADLINE)
         except BaseException:
             self._end()
             raise
@@ -447,8 +449,8 @@ class Answer(NamedTuple):
 class RawClient:
     """An HTTP/1.1 client that sends exactly the bytes it is given."""
 
-    def __init__(self, address: Address, timeout: float = DEADLINE) -> None:
-        self.socket = socket.create_connection(address, timeout)
+    def __init__(self, address: Address, timeout: float = DEADLINE, source: str | None = None) -> None:
+        self.socket = socket.create_connection(address, timeout, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
 

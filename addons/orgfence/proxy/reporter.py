@@ -102,6 +102,15 @@ class Reporter:
         elif failure is TlsFailure.INCOMPATIBLE:
             advice = "Update the client, or allow older TLS by `--set tls_version_client_min=VERSION`."
             self._notices.write("client_speaks_other_tls", client=_address(client), host=host, advice=advice)
+        elif failure is TlsFailure.WENT_AWAY and data.ssl_conn is not None:
+            self._metrics.count_tls_failed_client()
+            self.left_silently(client, host)
+
+    def left_silently(self, client: Client, host: str) -> None:
+        """Name a client that has gone after it was sent the certificate, without a word, and what may be wrong."""
+        advice = "It saw the certificate and hung up without a word. If it says that it does not trust the "
+        advice += f"certificate: {trust_advice(ctx.options.confdir)}"
+        self._notices.write("client_may_not_trust_the_ca", client=_address(client), host=host, advice=advice)
 
     def failed(self, stage: Stage, error: Exception) -> None:
         """Count and log a fault of our own; nothing that it quotes is shown."""

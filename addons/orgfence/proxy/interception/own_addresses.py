@@ -6,9 +6,10 @@ the address that a name resolves to, and only a request for one of our ports pay
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 from mitmproxy.master import Master
 
@@ -73,18 +74,20 @@ class OwnAddresses:
             found = await asyncio.wait_for(resolving, _RESOLVING_SECONDS)
         except (OSError, ValueError):
             return False
-        return any(self.is_listening((str(address[0]), port)) for *_, address in found)
+        return any(self.is_listening(address) for *_, address in found)
 
-    def is_listening(self, address: Address) -> bool:
-        """Return whether a connection to this IP address is one to us."""
+    def is_listening(self, address: Sequence[Any]) -> bool:
+        """Return whether a connection to this IP address, as sockets name it, is one to us."""
         host, port = address[0], address[1]
         if port not in self.ports or (ip := _ip(host)) is None:
             return False
+        # Of a link-local address: which interface it belongs to.
+        scope = address[3] if len(address) > 3 else 0
         if ip.is_unspecified:
             # So dialled, it is this machine.
             ip = ip_address("127.0.0.1" if ip.version == 4 else "::1")
         return any(
-            port == own_port and (ip == own_ip or (own_ip.is_unspecified and _is_of_this_machine(ip)))
+            port == own_port and (ip == own_ip or (own_ip.is_unspecified and _is_of_this_machine(ip, scope)))
             for own_ip, own_port in self._listening
         )
 
@@ -97,10 +100,10 @@ def _ip(host: str) -> _IP | None:
     return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
 
 
-def _is_of_this_machine(ip: _IP) -> bool:
+def _is_of_this_machine(ip: _IP, scope: int) -> bool:
     """Return whether one of this machine's interfaces has this address: then a socket can be bound to it."""
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((str(ip), 0))
+        probe.bind((str(ip), 0) if ip.version == 4 else (str(ip), 0, 0, scope))
         return True
     return False

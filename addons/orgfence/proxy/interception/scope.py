@@ -29,6 +29,7 @@ from orgfence.proxy.interception.client_hello import hides_its_host, names_of
 from orgfence.proxy.interception.first_bytes import Protocol, protocol_of
 from orgfence.proxy.interception.own_addresses import OwnAddresses
 from orgfence.proxy.interception.own_ports import OwnPorts
+from orgfence.proxy.interception.silent_clients import SilentClients
 from orgfence.proxy.interception.tunnels import HalfClose, Refused, Tunnel
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.wire.forgotten_sockets import ForgottenSockets, handler_of
@@ -44,7 +45,7 @@ class Scope:
         self._in_force = in_force
         self._reporter = reporter
         #: Below this one, for mitmproxy.
-        self.addons = [OwnPorts(in_force, reporter, own), ForgottenSockets()]
+        self.addons = [OwnPorts(in_force, reporter, own), SilentClients(reporter), ForgottenSockets()]
 
     def tls_clienthello(self, hello: tls.ClientHelloData) -> None:
         """Leave connections to hosts that no rule guards as they are."""
@@ -61,7 +62,7 @@ class Scope:
         server_name.prepare(start)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Name the client that does not trust the CA, with its fix."""
+        """Name the client that does not trust the CA, or may not, with its fix."""
         try:
             self._reporter.tls_failed(data)
         except Exception as error:  # noqa: BLE001 - the handshake has failed all the same
@@ -103,8 +104,12 @@ class Scope:
     def _tunnel_in(self, context: Context) -> Layer | None:
         if not isinstance(context.layers[-1], HttpStream | HttpUpstreamProxy | Socks5Proxy | TransparentProxy):
             return None
-        is_guarded = _is_guarded(self._in_force(), context.server, [])
-        return Tunnel(context, is_guarded=is_guarded, passes=lambda: self._reporter.passed_through(Unguarded.NON_HTTP))
+        return Tunnel(
+            context,
+            is_guarded=_is_guarded(self._in_force(), context.server, []),
+            passes=lambda: self._reporter.passed_through(Unguarded.NON_HTTP),
+            refuses=lambda: self._reporter.refused_tunnel(context.client, (context.server.address or ("",))[0]),
+        )
 
     def _layer_for_datagrams(self, context: Context, data: bytes) -> Layer | None:
         last, address = context.layers[-1], context.server.address

@@ -1,7 +1,9 @@
 """Why a client's TLS handshake with the proxy failed: which clients do not trust its CA, and what mends it.
 
-Only the alerts say so that a client sends when it has looked at the certificate. One that merely goes away may have
-lost interest, and a scanner or an old program fails before there is any certificate.
+Only the alerts say so for sure that a client sends when it has looked at the certificate. Some send none: Node.js and
+Java's HttpClient hang up in the handshake, GnuTLS and .NET end it first and look then. One that goes away like that may
+also have lost interest, and is told of as one that may not trust. A scanner or an old program fails before there is any
+certificate.
 """
 
 import re
@@ -20,8 +22,10 @@ class TlsFailure(Enum):
     INCOMPATIBLE = auto()
     #: It was no TLS, or broken.
     MALFORMED = auto()
-    #: The client has closed the connection without a word.
+    #: The client has closed the connection without a word, after it was sent the certificate.
     WENT_AWAY = auto()
+    #: The same before that.
+    WENT_EARLY = auto()
 
 
 # The alerts about certificates (RFC 8446 section 6.2) by OpenSSL's names for them, which differ by version in what
@@ -33,7 +37,8 @@ _INCOMPATIBLE = re.compile(
     r"unsupported protocol|no shared cipher|version too low|alert protocol version|no protocols available"
     r"|no suitable (?:key share|signature algorithm)|inappropriate fallback|cannot agree on a TLS version"
 )
-_WENT_AWAY = re.compile(r"connection closed|unexpected eof", re.IGNORECASE)
+_WENT_EARLY = re.compile(r"connection closed early")
+_WENT_AWAY = re.compile(r"disconnected during the handshake|connection closed|unexpected eof", re.IGNORECASE)
 
 
 def failure_of(error: str | None) -> TlsFailure:
@@ -43,6 +48,8 @@ def failure_of(error: str | None) -> TlsFailure:
         return TlsFailure.DISTRUST
     if _INCOMPATIBLE.search(error):
         return TlsFailure.INCOMPATIBLE
+    if _WENT_EARLY.search(error):
+        return TlsFailure.WENT_EARLY
     return TlsFailure.WENT_AWAY if _WENT_AWAY.search(error) else TlsFailure.MALFORMED
 
 

@@ -55,11 +55,17 @@ class Refused(Layer):
 class Tunnel(Layer):
     """Finds out what a tunnel carries, and gives way to the layer that reads it; what nobody reads it passes itself."""
 
-    def __init__(self, context: Context, *, is_guarded: bool, passes: Callable[[], None]) -> None:
-        """To a guarded host all that is no TLS is HTTP. `passes` is called when other bytes pass."""
+    def __init__(
+        self, context: Context, *, is_guarded: bool, passes: Callable[[], None], refuses: Callable[[], None]
+    ) -> None:
+        """To a guarded host all that is no TLS is HTTP.
+
+        `passes` is called when other bytes pass, `refuses` when they do not.
+        """
         super().__init__(context)
         self._is_guarded = is_guarded
         self._passes = passes
+        self._refuses = refuses
         #: What came so far, for the layer that this one gives way to.
         self._kept: list[events.Event] = []
         #: Of what is passed; None where it has ended.
@@ -115,7 +121,14 @@ class Tunnel(Layer):
             if from_client:
                 yield commands.CloseConnection(self.context.client)
             return
+        if not from_client and isinstance(event, events.DataReceived) and not self._held:
+            # A greeting, as of mail or SSH, for which the client waits; it would wait for ever.
+            self._refuses()
+            yield from self._end()
+            return
         protocol = protocol_of(self._held)
+        if protocol is Protocol.OTHER:
+            self._refuses()
         if protocol is not Protocol.TLS_BEGUN:
             yield from self._go_by(Protocol.TLS if protocol is Protocol.TLS else Protocol.HTTP)
 
