@@ -17,6 +17,7 @@ import h2.events
 import h2.stream
 import mitmproxy.addons.next_layer
 import mitmproxy.net.http.http1
+import pytest
 from h11._readers import ChunkedReader, ContentLengthReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import addonmanager, http
@@ -51,12 +52,11 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatch
 from mitmproxy.proxy.tunnel import TunnelLayer
 from mitmproxy.tls import ClientHello
 from mitmproxy.tools.web.master import WebMaster
-from pytest import MonkeyPatch
 
-CHANGES: dict[str, Callable[[MonkeyPatch], None]] = {}
+CHANGES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {}
 
 
-def change(function: Callable[[MonkeyPatch], None]) -> Callable[[MonkeyPatch], None]:
+def change(function: Callable[[pytest.MonkeyPatch], None]) -> Callable[[pytest.MonkeyPatch], None]:
     """Note a change by the name of what it breaks."""
     CHANGES[function.__name__] = function
     return function
@@ -75,12 +75,12 @@ async def at_once(*_: Any, **__: Any) -> None:
 
 
 @change
-def handlers_by_client(patch: MonkeyPatch) -> None:
+def handlers_by_client(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Proxyserver, "register_connection", lambda *_: nullcontext())
 
 
 @change
-def transports(patch: MonkeyPatch) -> None:
+def transports(patch: pytest.MonkeyPatch) -> None:
     async def handle(self, connection):
         self.transports.pop(connection).writer.close()
         await self.server_event(events.ConnectionClosed(connection))
@@ -89,13 +89,13 @@ def transports(patch: MonkeyPatch) -> None:
 
 
 @change
-def transport_parts(patch: MonkeyPatch) -> None:
+def transport_parts(patch: pytest.MonkeyPatch) -> None:
     patch.delattr(ConnectionIO, "reader")
     patch.setattr(ConnectionIO, "__init__", lambda _: None)
 
 
 @change
-def drains_after_each_piece(patch: MonkeyPatch) -> None:
+def drains_after_each_piece(patch: pytest.MonkeyPatch) -> None:
     async def handle(self, connection):
         while data := await self.transports[connection].reader.read(65535):
             await self.server_event(events.DataReceived(connection, data))
@@ -105,12 +105,12 @@ def drains_after_each_piece(patch: MonkeyPatch) -> None:
 
 
 @change
-def layers_are_told(patch: MonkeyPatch) -> None:
+def layers_are_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConnectionHandler, "server_event", at_once)
 
 
 @change
-def hooks_are_for_addons(patch: MonkeyPatch) -> None:
+def hooks_are_for_addons(patch: pytest.MonkeyPatch) -> None:
     async def handle(self, hook):
         await self.master.addons.handle_lifecycle(hook)
 
@@ -118,17 +118,17 @@ def hooks_are_for_addons(patch: MonkeyPatch) -> None:
 
 
 @change
-def half_closes(patch: MonkeyPatch) -> None:
+def half_closes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConnectionHandler, "close_connection", lambda self, *_, **__: self.writer.close())
 
 
 @change
-def activity(patch: MonkeyPatch) -> None:
+def activity(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TimeoutWatchdog, "register_activity", lambda _: None)
 
 
 @change
-def refused_by_a_hook(patch: MonkeyPatch) -> None:
+def refused_by_a_hook(patch: pytest.MonkeyPatch) -> None:
     async def dial(self, command):
         command.connection.timestamp_start = 1.0
         await self.server_event(events.OpenConnectionCompleted(command, None))
@@ -137,7 +137,7 @@ def refused_by_a_hook(patch: MonkeyPatch) -> None:
 
 
 @change
-def ends_have_a_time(patch: MonkeyPatch) -> None:
+def ends_have_a_time(patch: pytest.MonkeyPatch) -> None:
     opens = ConnectionHandler.open_connection
 
     async def dial(self, command):
@@ -148,22 +148,22 @@ def ends_have_a_time(patch: MonkeyPatch) -> None:
 
 
 @change
-def notes_stay(patch: MonkeyPatch) -> None:
+def notes_stay(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Connection, "__hash__", None)
 
 
 @change
-def log_name(patch: MonkeyPatch) -> None:
+def log_name(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(server, "logger", logging.getLogger("mitmproxy.other"))
 
 
 @change
-def listens(patch: MonkeyPatch) -> None:
+def listens(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Servers, "__iter__", lambda _: iter([None]))
 
 
 @change
-def original_destination(patch: MonkeyPatch) -> None:
+def original_destination(patch: pytest.MonkeyPatch) -> None:
     handle = ServerInstance.handle_stream
 
     async def handle_as_regular(self, reader, writer):
@@ -176,18 +176,23 @@ def original_destination(patch: MonkeyPatch) -> None:
 
 
 @change
-def chosen_layer_stays(patch: MonkeyPatch) -> None:
+def chosen_layer_stays(patch: pytest.MonkeyPatch) -> None:
     addon = mitmproxy.addons.next_layer.NextLayer
     patch.setattr(addon, "next_layer", lambda _, chosen: setattr(chosen, "layer", None))
 
 
 @change
-def hello_extensions(patch: MonkeyPatch) -> None:
+def hello_extensions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ClientHello, "extensions", property(lambda _: [b"server name"]))
 
 
 @change
-def next_layer_class(patch: MonkeyPatch) -> None:
+def layers_handle(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Layer, "handle_event", lambda self, event: list(self._handle_event(event)))
+
+
+@change
+def next_layer_class(patch: pytest.MonkeyPatch) -> None:
     def connect(self, kind=NextLayer):
         self.child_layer = kind(self.context)
         yield from self.handle_connect_finish()
@@ -196,22 +201,22 @@ def next_layer_class(patch: MonkeyPatch) -> None:
 
 
 @change
-def next_layer_starts(patch: MonkeyPatch) -> None:
+def next_layer_starts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(NextLayer, "handle_event", Layer.handle_event)
 
 
 @change
-def hooks_pass_a_tunnel(patch: MonkeyPatch) -> None:
+def hooks_pass_a_tunnel(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(HttpStream, "passthrough", nothing)
 
 
 @change
-def quic_by_first_bytes(patch: MonkeyPatch) -> None:
+def quic_by_first_bytes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(mitmproxy.addons.next_layer, "KNOWN_QUIC_VERSIONS", ())
 
 
 @change
-def tls_in_order(patch: MonkeyPatch) -> None:
+def tls_in_order(patch: pytest.MonkeyPatch) -> None:
     make = ClientTLSLayer.__init__
 
     def make_above(self, context):
@@ -222,12 +227,12 @@ def tls_in_order(patch: MonkeyPatch) -> None:
 
 
 @change
-def upstream_names(patch: MonkeyPatch) -> None:
+def upstream_names(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TlsConfig, "tls_start_server", lambda _, start: setattr(start, "ssl_conn", None))
 
 
 @change
-def tunnels_carry(patch: MonkeyPatch) -> None:
+def tunnels_carry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TunnelLayer, "_handle_event", nothing)
 
 
@@ -235,7 +240,7 @@ def tunnels_carry(patch: MonkeyPatch) -> None:
 
 
 @change
-def head_buffer(patch: MonkeyPatch) -> None:
+def head_buffer(patch: pytest.MonkeyPatch) -> None:
     def make(self, context, conn, kind=ReceiveBuffer):
         Layer.__init__(self, context)
         self.conn, self.buf = conn, kind()
@@ -244,22 +249,22 @@ def head_buffer(patch: MonkeyPatch) -> None:
 
 
 @change
-def unreadable_heads(patch: MonkeyPatch) -> None:
+def unreadable_heads(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http1Server, "read_headers", nothing)
 
 
 @change
-def chunked_reader(patch: MonkeyPatch) -> None:
+def chunked_reader(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_http1, "make_body_reader", lambda _, kind=ChunkedReader: kind())
 
 
 @change
-def body_ends(patch: MonkeyPatch) -> None:
+def body_ends(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_http1, "make_body_reader", lambda _: ContentLengthReader(1))
 
 
 @change
-def framing(patch: MonkeyPatch) -> None:
+def framing(patch: pytest.MonkeyPatch) -> None:
     send = Http1Client.send
 
     def send_plainly(self, event):
@@ -272,12 +277,12 @@ def framing(patch: MonkeyPatch) -> None:
 
 
 @change
-def serving_states(patch: MonkeyPatch) -> None:
+def serving_states(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http1Server, "send", nothing)
 
 
 @change
-def replies_by_send(patch: MonkeyPatch) -> None:
+def replies_by_send(patch: pytest.MonkeyPatch) -> None:
     handle = Http1Connection._handle_event
 
     def handle_by_class(self, event):
@@ -288,22 +293,22 @@ def replies_by_send(patch: MonkeyPatch) -> None:
 
 
 @change
-def closes_when_told(patch: MonkeyPatch) -> None:
+def closes_when_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(mitmproxy.net.http.http1, "connection_close", lambda *_: False)
 
 
 @change
-def unanswered(patch: MonkeyPatch) -> None:
+def unanswered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http1Client, "read_headers", nothing)
 
 
 @change
-def body_sizes(patch: MonkeyPatch) -> None:
+def body_sizes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(mitmproxy.net.http.http1, "expected_http_body_size", lambda *_: 0)
 
 
 @change
-def http1_client_class(patch: MonkeyPatch) -> None:
+def http1_client_class(patch: pytest.MonkeyPatch) -> None:
     _connect_by(patch, Http1Client)
 
 
@@ -311,7 +316,7 @@ def http1_client_class(patch: MonkeyPatch) -> None:
 
 
 @change
-def http2_connection_class(patch: MonkeyPatch) -> None:
+def http2_connection_class(patch: pytest.MonkeyPatch) -> None:
     def make(self, context, conn, kind=BufferedH2Connection):
         Layer.__init__(self, context)
         self.conn, self.streams = conn, {}
@@ -321,7 +326,7 @@ def http2_connection_class(patch: MonkeyPatch) -> None:
 
 
 @change
-def gives_room(patch: MonkeyPatch) -> None:
+def gives_room(patch: pytest.MonkeyPatch) -> None:
     handle = Http2Connection.handle_h2_event
 
     def handle_without_room(self, event):
@@ -334,7 +339,7 @@ def gives_room(patch: MonkeyPatch) -> None:
 
 
 @change
-def announced_room(patch: MonkeyPatch) -> None:
+def announced_room(patch: pytest.MonkeyPatch) -> None:
     initiate = BufferedH2Connection.initiate_connection
 
     def initiate_with_more(self):
@@ -346,17 +351,17 @@ def announced_room(patch: MonkeyPatch) -> None:
 
 
 @change
-def waiting_data(patch: MonkeyPatch) -> None:
+def waiting_data(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BufferedH2Connection, "send_data", lambda *_, **__: None)
 
 
 @change
-def stream_numbers(patch: MonkeyPatch) -> None:
+def stream_numbers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http2Client, "provisional_max_concurrency", 100)
 
 
 @change
-def event_by_event(patch: MonkeyPatch) -> None:
+def event_by_event(patch: pytest.MonkeyPatch) -> None:
     def handle(self, event):
         if isinstance(event, events.DataReceived):
             for each in self.h2_conn.receive_data(event.data):
@@ -366,36 +371,36 @@ def event_by_event(patch: MonkeyPatch) -> None:
 
 
 @change
-def told_as_a_layer(patch: MonkeyPatch) -> None:
+def told_as_a_layer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http2Connection, "handle_event", nothing)
 
 
 @change
-def goaway_frames(patch: MonkeyPatch) -> None:
+def goaway_frames(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(h2.connection.H2Connection, "_receive_frame", lambda *_: [])
 
 
 @change
-def unexpected_lengths(patch: MonkeyPatch) -> None:
+def unexpected_lengths(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(h2.stream.H2Stream, "_track_content_length", lambda *_: None)
 
 
 @change
-def closing(patch: MonkeyPatch) -> None:
+def closing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http2Connection, "close_connection", nothing)
 
 
 @change
-def answered_streams(patch: MonkeyPatch) -> None:
+def answered_streams(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http2Connection, "is_open_for_us", lambda *_: True)
 
 
 @change
-def http2_client_class(patch: MonkeyPatch) -> None:
+def http2_client_class(patch: pytest.MonkeyPatch) -> None:
     _connect_by(patch, Http2Client)
 
 
-def _connect_by(patch: MonkeyPatch, kind: type[Layer]) -> None:
+def _connect_by(patch: pytest.MonkeyPatch, kind: type[Layer]) -> None:
     def handle(self, _event):
         self.child_layer = kind(self.context)
         yield from self.child_layer.handle_event(events.Start())
@@ -407,12 +412,12 @@ def _connect_by(patch: MonkeyPatch, kind: type[Layer]) -> None:
 
 
 @change
-def http_events(patch: MonkeyPatch) -> None:
+def http_events(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RequestData, "__match_args__", ("data", "stream_id"))
 
 
 @change
-def stream_class(patch: MonkeyPatch) -> None:
+def stream_class(patch: pytest.MonkeyPatch) -> None:
     def make(self, stream_id, kind=HttpStream):
         self.streams[stream_id] = kind(self.context.fork(), stream_id)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
@@ -421,7 +426,7 @@ def stream_class(patch: MonkeyPatch) -> None:
 
 
 @change
-def stream_below_its_layer(patch: MonkeyPatch) -> None:
+def stream_below_its_layer(patch: pytest.MonkeyPatch) -> None:
     def make(self, stream_id):
         below = self.context.fork()
         below.layers.append(Layer)
@@ -432,7 +437,7 @@ def stream_below_its_layer(patch: MonkeyPatch) -> None:
 
 
 @change
-def streams_by_number(patch: MonkeyPatch) -> None:
+def streams_by_number(patch: pytest.MonkeyPatch) -> None:
     def make(self, stream_id):
         self.streams[str(stream_id)] = HttpStream(self.context.fork(), stream_id)
         yield from ()
@@ -441,7 +446,7 @@ def streams_by_number(patch: MonkeyPatch) -> None:
 
 
 @change
-def speakers_by_connection(patch: MonkeyPatch) -> None:
+def speakers_by_connection(patch: pytest.MonkeyPatch) -> None:
     get = HttpLayer.get_connection
 
     def get_and_forget(self, event, **more):
@@ -452,7 +457,7 @@ def speakers_by_connection(patch: MonkeyPatch) -> None:
 
 
 @change
-def wakes_by_source(patch: MonkeyPatch) -> None:
+def wakes_by_source(patch: pytest.MonkeyPatch) -> None:
     handle = HttpLayer._handle_event
 
     def handle_others(self, event):
@@ -463,23 +468,23 @@ def wakes_by_source(patch: MonkeyPatch) -> None:
 
 
 @change
-def refuses_first(patch: MonkeyPatch) -> None:
+def refuses_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(HttpStream, "check_invalid", nothing)
 
 
 @change
-def flows_are_keys(patch: MonkeyPatch) -> None:
+def flows_are_keys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(http.HTTPFlow, "__hash__", lambda self: hash(self.id), raising=False)
     patch.setattr(http.HTTPFlow, "__eq__", lambda self, other: self.id == other.id, raising=False)
 
 
 @change
-def hooks_are_commands(patch: MonkeyPatch) -> None:
+def hooks_are_commands(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(HttpResponseHeadersHook, "blocking", False)
 
 
 @change
-def asks_early(patch: MonkeyPatch) -> None:
+def asks_early(patch: pytest.MonkeyPatch) -> None:
     def wait(self, event):
         self.flow = http.HTTPFlow(self.context.client, self.context.server)
         self.flow.request = event.request
@@ -496,7 +501,7 @@ def _named(function: Any, name: str) -> Any:
 
 
 @change
-def asks_by_piece(patch: MonkeyPatch) -> None:
+def asks_by_piece(patch: pytest.MonkeyPatch) -> None:
     consume = HttpStream.state_consume_request_body
 
     def consume_all(self, event):
@@ -509,7 +514,7 @@ def asks_by_piece(patch: MonkeyPatch) -> None:
 
 
 @change
-def asks_late(patch: MonkeyPatch) -> None:
+def asks_late(patch: pytest.MonkeyPatch) -> None:
     consume = HttpStream.state_consume_request_body
 
     def consume_unasked(self, event):
@@ -524,12 +529,12 @@ def asks_late(patch: MonkeyPatch) -> None:
 
 
 @change
-def trailers_are_events(patch: MonkeyPatch) -> None:
+def trailers_are_events(patch: pytest.MonkeyPatch) -> None:
     _ignore(patch, RequestTrailers)
 
 
 @change
-def one_way_upstream(patch: MonkeyPatch) -> None:
+def one_way_upstream(patch: pytest.MonkeyPatch) -> None:
     def start(self):
         yield GetHttpConnection(("example.com", 80), False, None)
         self.client_state = self.state_stream_request_body
@@ -538,12 +543,12 @@ def one_way_upstream(patch: MonkeyPatch) -> None:
 
 
 @change
-def stream_states(patch: MonkeyPatch) -> None:
+def stream_states(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(HttpStream, "state_stream_request_body", _named(nothing, "nothing"))
 
 
 @change
-def held_bodies_can_stream(patch: MonkeyPatch) -> None:
+def held_bodies_can_stream(patch: pytest.MonkeyPatch) -> None:
     def refuse(_):
         raise NotImplementedError("too late to stream")
 
@@ -551,7 +556,7 @@ def held_bodies_can_stream(patch: MonkeyPatch) -> None:
 
 
 @change
-def paused_events(patch: MonkeyPatch) -> None:
+def paused_events(patch: pytest.MonkeyPatch) -> None:
     handle = Layer.handle_event
 
     def handle_or_drop(self, event):
@@ -562,11 +567,11 @@ def paused_events(patch: MonkeyPatch) -> None:
 
 
 @change
-def stream_errors(patch: MonkeyPatch) -> None:
+def stream_errors(patch: pytest.MonkeyPatch) -> None:
     _ignore(patch, RequestProtocolError, ResponseProtocolError)
 
 
-def _ignore(patch: MonkeyPatch, *kinds: type[HttpEvent]) -> None:
+def _ignore(patch: pytest.MonkeyPatch, *kinds: type[HttpEvent]) -> None:
     handle = HttpStream._handle_event
 
     def handle_others(self, event):
@@ -577,7 +582,7 @@ def _ignore(patch: MonkeyPatch, *kinds: type[HttpEvent]) -> None:
 
 
 @change
-def connect_failed(patch: MonkeyPatch) -> None:
+def connect_failed(patch: pytest.MonkeyPatch) -> None:
     def make(self):
         yield GetHttpConnection(("example.com", 80), False, None)
         error = ResponseProtocolError(self.stream_id, "refused", ErrorCode.GENERIC_SERVER_ERROR)
@@ -588,12 +593,12 @@ def connect_failed(patch: MonkeyPatch) -> None:
 
 
 @change
-def wanted_connection(patch: MonkeyPatch) -> None:
+def wanted_connection(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GetHttpConnection, "connection_spec_matches", lambda *_: True)
 
 
 @change
-def kept_connections(patch: MonkeyPatch) -> None:
+def kept_connections(patch: pytest.MonkeyPatch) -> None:
     get = HttpLayer.get_connection
 
     def get_another(self, event, *, reuse=True):
@@ -603,7 +608,7 @@ def kept_connections(patch: MonkeyPatch) -> None:
 
 
 @change
-def registers_once(patch: MonkeyPatch) -> None:
+def registers_once(patch: pytest.MonkeyPatch) -> None:
     def connect(self, _event):
         yield commands.OpenConnection(self.context.server)
 
@@ -611,7 +616,7 @@ def registers_once(patch: MonkeyPatch) -> None:
 
 
 @change
-def messages_may_go(patch: MonkeyPatch) -> None:
+def messages_may_go(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WebsocketLayer, "relay_messages", nothing)
 
 
@@ -619,33 +624,33 @@ def messages_may_go(patch: MonkeyPatch) -> None:
 
 
 @change
-def chain_changes(patch: MonkeyPatch) -> None:
+def chain_changes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AddonManager, "insert", lambda self, addon: self.chain.insert(0, addon), raising=False)
 
 
 @change
-def core_triggers(patch: MonkeyPatch) -> None:
+def core_triggers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Master, "running", at_once)
 
 
 @change
-def traversal(patch: MonkeyPatch) -> None:
+def traversal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(addonmanager, "traverse", list)
 
 
 @change
-def hooks_are_keys(patch: MonkeyPatch) -> None:
+def hooks_are_keys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(HttpRequestHook, "__hash__", lambda self: hash(self.name))
     patch.setattr(HttpRequestHook, "__eq__", lambda self, other: self.name == other.name)
 
 
 @change
-def found_by_name(patch: MonkeyPatch) -> None:
+def found_by_name(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AddonManager, "get", lambda *_: None)
 
 
 @change
-def empty_master(patch: MonkeyPatch) -> None:
+def empty_master(patch: pytest.MonkeyPatch) -> None:
     make = Master.__init__
 
     def make_with_one(self, *arguments, **more):
@@ -656,7 +661,7 @@ def empty_master(patch: MonkeyPatch) -> None:
 
 
 @change
-def runs_the_proxyserver(patch: MonkeyPatch) -> None:
+def runs_the_proxyserver(patch: pytest.MonkeyPatch) -> None:
     async def run(self):
         await asyncio.sleep(0)
         await self.running()
@@ -666,20 +671,20 @@ def runs_the_proxyserver(patch: MonkeyPatch) -> None:
 
 
 @change
-def legacy_log(patch: MonkeyPatch) -> None:
+def legacy_log(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LegacyLogEvents, "emit", lambda *_: None)
 
 
 @change
-def h2c_by_head(patch: MonkeyPatch) -> None:
+def h2c_by_head(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DisableH2C, "process_flow", lambda _, flow: len(flow.request.content))
 
 
 @change
-def web_master(patch: MonkeyPatch) -> None:
+def web_master(patch: pytest.MonkeyPatch) -> None:
     patch.delattr(WebMaster, "web_url")
 
 
 @change
-def option_names(patch: MonkeyPatch) -> None:
+def option_names(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ModifyHeaders, "load", lambda *_: None)

@@ -188,6 +188,14 @@ ASSUMPTIONS = (
         at_start=True,
     ),
     Assumption(
+        "layers_handle",
+        "`Layer.handle_event` gives an event to `_handle_event` and passes on what that yields; what a blocking "
+        "command is answered, the `yield` returns.",
+        ("interception.tunnels", "interception.silent_tunnels", "wire.early_answer", "lean.inline_hooks"),
+        "tunnels.layers_handle",
+        private=("_handle_event",),
+    ),
+    Assumption(
         "next_layer_class",
         "Wherever a tunnel begins `NextLayer` is taken from the globals of `mitmproxy.proxy.layer`, and what the "
         "tunnel is in stands last in `context.layers`.",

@@ -35,6 +35,8 @@ from mitmproxy.proxy.layers.http._events import RequestHeaders
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 ADDRESS = ("example.com", 80)
+# Far more than any of them has to say.
+_ENDLESS = 1000
 
 
 @cache
@@ -90,6 +92,8 @@ class Driven:
         """Tell it of these."""
         waiting = deque(told)
         while waiting:
+            if len(self.commands) > _ENDLESS:
+                raise RecursionError(f"{self.seen[-1]} without end")
             replies = []
             for command in self.layer.handle_event(waiting.popleft()):
                 self.commands.append(command)

@@ -50,6 +50,21 @@ def chosen_layer_stays() -> str | None:
     return differs(chosen.layer, ours)
 
 
+class Asking(Layer):
+    """Asks for a connection, and says what it was answered."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        error = yield commands.OpenConnection(self.context.server)
+        yield commands.Log(f"{type(event).__name__}: {error}")
+
+
+def layers_handle() -> str | None:
+    asking = Driven(Asking(context()))
+    return differs(
+        (asking.seen, getattr(asking.commands[-1], "message", None)), (["OpenConnection", "Log"], "Start: None")
+    )
+
+
 class Begun(NextLayer):
     """Notes in what a tunnel begins."""
 
