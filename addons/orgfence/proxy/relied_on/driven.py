@@ -92,12 +92,12 @@ class Driven:
         """Tell it of these."""
         waiting = deque(told)
         while waiting:
-            if len(self.commands) > _ENDLESS:
-                raise RecursionError(f"{self.seen[-1]} without end")
             replies = []
             for command in self.layer.handle_event(waiting.popleft()):
                 self.commands.append(command)
                 self.seen.append(_name(command, self.layer.context))
+                if len(self.commands) > _ENDLESS:
+                    raise RecursionError(f"{self.seen[-1]} without end")
                 replies.append(_reply_to(command) if self._replies else None)
             waiting.extendleft(reply for reply in reversed(replies) if reply is not None)
         return self
