@@ -42,6 +42,29 @@ class Addon:
         return self._then()
 
 
+class Coming(Addon):
+    """Triggers an event while it is loaded."""
+
+    trigger: Callable[[], object]
+
+    def load(self, _loader: object) -> None:
+        self.trigger()
+
+
+class Going(Addon):
+    """Triggers an event while it ends."""
+
+    trigger: Callable[[], object] = int
+
+    def done(self) -> None:
+        self.trigger()
+
+
+def begin(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run a coroutine up to where it waits, at once, as tasks do in a running master."""
+    return asyncio.Task(coroutine, loop=asyncio.get_running_loop(), eager_start=True)
+
+
 class Updates:
     """Listens to `update` alone."""
 
@@ -185,6 +208,135 @@ def test_addons_come_and_go_while_it_runs(kind: type[AddonManager]) -> None:
         assert await who() == []
 
     with_manager(kind, use)
+
+
+@both
+@pytest.mark.parametrize("how", ["add", "register"])
+def test_an_event_while_an_addon_comes_is_not_the_last_word(kind: type[AddonManager], how: str) -> None:
+    """What was looked up while it was loading, without it, is looked up again."""
+    calls: list[str] = []
+
+    async def use(manager: AddonManager) -> None:
+        above, coming = Addon("above", calls), Coming("coming", calls)
+        manager.add(above)
+        coming.trigger = lambda: begin(manager.trigger_event(headers_of(None)))
+        getattr(manager, how)(coming)
+        if how == "register":
+            above.addons.append(coming)
+        assert calls == ["above"]
+        await manager.trigger_event(headers_of(None))
+        assert calls == ["above", "above", "coming"]
+
+    with_manager(kind, use)
+
+
+@both
+@pytest.mark.parametrize("how", ["remove", "clear"])
+def test_an_event_while_an_addon_goes_is_not_the_last_word(kind: type[AddonManager], how: str) -> None:
+    """Nor is what was looked up while it was told of its end."""
+    calls: list[str] = []
+
+    async def use(manager: AddonManager) -> None:
+        going = Going("going", calls)
+        manager.add(going)
+        going.trigger = lambda: begin(manager.trigger_event(headers_of(None)))
+        if how == "remove":
+            manager.remove(going)
+        else:
+            manager.clear()
+        calls.clear()
+        await manager.trigger_event(headers_of(None))
+        assert calls == []
+
+    with_manager(kind, use)
+
+
+def test_addons_deep_below_others_come_and_go() -> None:
+    """The addon that holds another sees to its list, and says so by `register` and `remove`; no other is touched."""
+    calls: list[str] = []
+
+    async def use(manager: AddonManager) -> None:
+        async def who() -> list[str]:
+            calls.clear()
+            await manager.handle_lifecycle(headers_of(None))
+            return list(calls)
+
+        deepest = Addon("deepest", calls)
+        middle = Addon("middle", calls)
+        manager.add(Addon("top", calls, middle), Addon("other", calls))
+        assert await who() == ["top", "middle", "other"]
+        for _ in range(2):
+            manager.register(deepest)
+            middle.addons.append(deepest)
+            assert await who() == ["top", "middle", "deepest", "other"]
+            manager.remove(deepest)
+            middle.addons.remove(deepest)
+            assert await who() == ["top", "middle", "other"]
+
+    with_manager(HookTable, use)
+
+
+def test_an_addon_that_cannot_be_added_changes_nothing() -> None:
+    """Its name is taken, or it is not there: those that are there are called as before."""
+    calls: list[str] = []
+
+    async def use(manager: AddonManager) -> None:
+        manager.add(Addon("first", calls))
+        with pytest.raises(exceptions.AddonManagerError):
+            manager.add(Addon("second", calls), Addon("first", calls))
+        with pytest.raises(exceptions.AddonManagerError):
+            manager.remove(Addon("third", calls))
+        await manager.trigger_event(headers_of(None))
+        assert calls == ["first", "second"]
+
+    with_manager(HookTable, use)
+
+
+def test_the_hooks_of_an_intercepted_flow_are_called_once() -> None:
+    """Where a hook has a flow wait, the event goes the long way, and nobody is asked again."""
+    calls: list[str] = []
+    flow = tflow.tflow()
+
+    async def use(manager: AddonManager) -> None:
+        assert isinstance(manager, HookTable)
+        manager.add(Addon("first", calls, then=flow.intercept), Addon("second", calls))
+        event = headers_of(flow)
+        assert not manager.trigger_now(event, flow)
+        await manager.handle_lifecycle(event)
+        assert calls == ["first", "second"]
+
+    with_manager(HookTable, use)
+
+
+def test_a_request_asks_no_more_addons_than_these() -> None:
+    """Of all that the lean master loads, and of nobody for an event that no one does anything at."""
+
+    class Guard:
+        name = "guard"
+
+        def requestheaders(self, _flow: object) -> None:
+            pass
+
+    async def run() -> None:
+        master = LeanMaster(Options(), [Guard()])
+        table = master.addons
+        assert isinstance(table, HookTable)
+        asked = {
+            event: [hook.__qualname__.partition(".")[0] for group in table._groups(event) for hook in group]
+            for event in ("requestheaders", "request", "responseheaders", "response", "error", "update")
+        }
+        await master.done()
+        assert asked == {
+            "requestheaders": ["EarlyDisableH2C", "ProxyAuth", Guard.__qualname__.partition(".")[0]],
+            # It answers for the list of what its CA has revoked.
+            "request": ["TlsConfig"],
+            "responseheaders": ["UpdateAltSvc"],
+            "response": [],
+            "error": [],
+            "update": [],
+        }
+
+    asyncio.run(run())
 
 
 @both

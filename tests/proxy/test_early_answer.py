@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mitmproxy.proxy.layers.http import HttpLayer
 from tests.proxy.harness import (
     DEADLINE,
     Address,
@@ -23,9 +21,6 @@ from tests.proxy.harness import (
     client_context,
 )
 from tests.proxy.toy_proxy import BLOCK_BODY
-
-from orgfence.proxy.wire.discard import DiscardBounds
-from orgfence.proxy.wire.early_answer import install
 
 TOY_PROXY = Path(__file__).with_name("toy_proxy.py")
 MIB = 1024 * 1024
@@ -260,13 +255,6 @@ def test_what_the_gate_was_not_asked_about_goes_nowhere(running_upstream: Upstre
         client.send(head(running_upstream, b"GET", b"/x"))
         assert client.read_answer().status == 502
     assert not running_upstream.requests
-
-
-def test_refuses_a_mitmproxy_that_makes_streams_in_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the replacement would have no effect, nothing starts."""
-    monkeypatch.setattr(HttpLayer, "make_stream", lambda *_: None)
-    with pytest.raises(RuntimeError, match="another way"):
-        install(SimpleNamespace(), DiscardBounds())
 
 
 def test_views_and_loggers_see_a_block_as_they_expect_it(proxy: ProxyProcess, upstream: Upstream) -> None:

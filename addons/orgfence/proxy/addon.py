@@ -2,6 +2,8 @@
 
 mitmproxy logs an addon's exception and forwards the request (addonmanager.safecall), so every hook here ends in a
 decision of ours: what cannot be judged is `internal_error`, handled as the policy's `undetermined` says.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import time

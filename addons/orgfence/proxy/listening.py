@@ -1,4 +1,7 @@
-"""Where the proxy can be reached, and whether it should be."""
+"""Where the proxy can be reached, and whether it should be.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
+"""
 
 import os
 from dataclasses import dataclass

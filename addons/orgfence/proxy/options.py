@@ -1,6 +1,8 @@
 """The mitmproxy options that would undo the guard, and why; and those that it needs.
 
 Checked at start, and again at every change: mitmweb can change options while it runs.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from collections.abc import Callable

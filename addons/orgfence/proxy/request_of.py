@@ -2,6 +2,8 @@
 
 The attributes behind mitmproxy's properties are read directly: `pretty_host` alone costs as much as the rest of a
 check, and its `Host` header is the client's word.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from typing import Literal

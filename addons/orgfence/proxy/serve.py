@@ -1,6 +1,8 @@
 """The running proxy: from the operator's settings to a listening master, and a clean end.
 
 Whatever is wrong with the settings is found before anything listens, and said in one line.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +27,7 @@ from orgfence.proxy.lifetime.draining import DRAIN_SECONDS, Draining
 from orgfence.proxy.lifetime.signals import on_signals
 from orgfence.proxy.listening import Listening, cannot_listen, listening_of, proxyserver_of, readiness_of, why
 from orgfence.proxy.options import NEEDED
+from orgfence.proxy.relied_on.assumptions import refuse_other_mitmproxy
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.settings import Settings, apply_settings
 from orgfence.proxy.wire import (
@@ -54,6 +57,7 @@ async def serve(
 
     Raises `StartError` for what keeps the proxy from starting.
     """
+    refuse_other_mitmproxy()
     raise_limit()
     own = OwnAddresses()
     stream_above = STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE

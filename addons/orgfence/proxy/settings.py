@@ -1,4 +1,7 @@
-"""What the operator asked for, and how it becomes mitmproxy's options: checked before anything listens."""
+"""What the operator asked for, and how it becomes mitmproxy's options: checked before anything listens.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
+"""
 
 import difflib
 import re

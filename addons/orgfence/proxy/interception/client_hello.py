@@ -1,4 +1,7 @@
-"""What a TLS ClientHello tells of the host that it is for, and how far that can be believed."""
+"""What a TLS ClientHello tells of the host that it is for, and how far that can be believed.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
+"""
 
 from mitmproxy.tls import ClientHello
 

@@ -2,6 +2,8 @@
 
 The admin and mitmweb's pages trust whoever reaches them, and a proxy that asks itself asks without end. What counts is
 the address that a name resolves to, and only a request for one of our ports pays for finding that out.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import asyncio

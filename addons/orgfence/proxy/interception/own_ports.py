@@ -3,6 +3,8 @@
 Tunnels are refused before anything is dialled, plain requests where they are judged. Connections that begin without a
 request (SOCKS5, transparent and reverse mode) are not dialled. And whom a connection has reached in the end is looked
 at once more, for a name may resolve to another address each time that it is asked for.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import time

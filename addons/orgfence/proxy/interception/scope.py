@@ -3,6 +3,8 @@
 A TLS connection counts as guarded when the address dialled (the CONNECT host) or its SNI names a guarded host. The
 SNI may be absent or forged; the address alone, or the SNI alone, would each be a way past. What passes unread is
 counted, by why it does.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from collections.abc import Callable

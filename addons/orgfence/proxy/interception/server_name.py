@@ -2,6 +2,8 @@
 
 mitmproxy raises where OpenSSL takes that for no DNS name, a handshake that never begins then, and the client waits for
 ever. A trailing dot, as a client may write it, is enough.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import re

@@ -4,10 +4,7 @@ By itself mitmproxy asks what reads a tunnel when data comes. Until then it ends
 nothing to say and half-closes, leaves the one of a server that closes open, and never dials a server that is to be
 dialled late (`upstream:` mode, lazy connections) and would speak first.
 
-Relies, in mitmproxy 12.2, on:
-
-* `NextLayer` being taken from the globals of `mitmproxy.proxy.layer` wherever a tunnel begins;
-* `NextLayer._handle_event` getting `Start` first, and handing all on by `_handle` once there is a layer.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from typing import ClassVar, Protocol

@@ -2,6 +2,8 @@
 
 mitmproxy guesses by a connection's first segment, and without raw TCP takes all that is no TLS for HTTP. Here the
 bytes are waited for that it takes to tell, and a server that speaks first is heard meanwhile.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls

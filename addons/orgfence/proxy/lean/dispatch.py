@@ -3,11 +3,7 @@
 Stock mitmproxy asks every addon for every event whether it has such a hook: for one request, some eight walks
 over thirty addons. Here the answer is kept: event name to bound hooks.
 
-Relies, in mitmproxy 12.2, on:
-
-* `AddonManager.chain` changing in `add`, `remove` and `clear` only;
-* `trigger_event` and `handle_lifecycle` being all that the proxy core calls;
-* `traverse` giving an addon and those below it, in the order in which they are called.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls
@@ -44,20 +40,36 @@ class HookTable(AddonManager):
         #: What `trigger_now` has left to `trigger_event`.
         self._begun: dict[hooks.Hook, _Calls] = {}
 
+    # The table is forgotten after each change, not before it: an addon may trigger an event while it comes or goes, and
+    # what is looked up then is what was there before.
+
+    def add(self, *addons: Any) -> None:
+        """Add addons, one after the other."""
+        try:
+            super().add(*addons)
+        finally:
+            self._table.clear()
+
     def register(self, addon: Any) -> Any:
         """Load an addon; `add` and addons that manage others come by here."""
-        self._table.clear()
-        return super().register(addon)
+        try:
+            return super().register(addon)
+        finally:
+            self._table.clear()
 
     def remove(self, addon: Any) -> None:
         """Remove an addon and all below it."""
-        self._table.clear()
-        super().remove(addon)
+        try:
+            super().remove(addon)
+        finally:
+            self._table.clear()
 
     def clear(self) -> None:
         """Remove all addons."""
-        self._table.clear()
-        super().clear()
+        try:
+            super().clear()
+        finally:
+            self._table.clear()
 
     async def handle_lifecycle(self, event: hooks.Hook) -> None:
         """Trigger an event of the proxy core, and `update` after it where it was about a flow."""
@@ -97,8 +109,9 @@ class HookTable(AddonManager):
         except exceptions.OptionsError as error:
             _log(event.name, error)
             waiting = None
-        if waiting is None:
-            return not about.intercepted
+        if waiting is None and not about.intercepted:
+            return True
+        # Also where all were called and only the flow is waited for: nobody is to call them again.
         self._begun[event] = calls
         calls.waiting = waiting
         return False

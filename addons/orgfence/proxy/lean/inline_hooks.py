@@ -4,6 +4,8 @@ mitmproxy pauses a request for each of its hooks: an asyncio task asks the addon
 all the layers above it, and nearly every hook has long returned by then. Here the request is only paused for a hook
 that has something to wait for, and for `response`: when the end of an answer is told, mitmproxy's `Http1Client` is not
 done with it yet, and the next of pipelined requests must not reach it before it is.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import logging

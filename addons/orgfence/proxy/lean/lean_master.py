@@ -3,12 +3,7 @@
 Stock `mitmdump` loads some thirty addons, most of them for people at a screen; a master without them, and
 with a hook table, forwards twice the requests a second.
 
-Relies, in mitmproxy 12.2, on:
-
-* `Master.__init__` making an `AddonManager` that holds nothing before the first addon;
-* `Master.run` finding the addon `proxyserver` by name, and doing without `errorcheck`;
-* `LegacyLogEvents` serving addons that listen to `add_log`, and nothing else;
-* `DisableH2C.process_flow` needing no more of a request than its headers.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls

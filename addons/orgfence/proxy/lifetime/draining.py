@@ -2,6 +2,8 @@
 
 Whoever sends requests here is told at once, each in its own way: `/readyz` says no, the ports are closed, idle
 connections end, HTTP/1 answers say `Connection: close`, HTTP/2 clients get GOAWAY.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import asyncio

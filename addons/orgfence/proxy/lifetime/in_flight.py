@@ -1,6 +1,8 @@
 """What a client's connection is doing, seen from its layers; and how to tell the client that it is over.
 
 Nothing is counted while requests pass: whoever wants to know walks over the connections that are open.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls

@@ -5,12 +5,7 @@ and keeps what the other side has no room for in memory; and while one upstream 
 nothing at all from an HTTP/2 client, not even that there is room again. So here an HTTP/2 sender gets room for more of
 a stream (RFC 9113 section 5.2) when what came of it is on its way, and an HTTP/1 sender is not read from meanwhile.
 
-Relies, in mitmproxy 12.2, on:
-
-* `Http2Connection` taking `BufferedH2Connection` from the globals of `mitmproxy.proxy.layers.http._http2`, and giving
-  room by `acknowledge_received_data` for all that it has handed on;
-* `ConnectionHandler.drain_writers` being awaited by the task that reads from a connection, after each piece;
-* a `Wakeup` finding its way by `HttpLayer.command_sources`.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls
@@ -48,8 +43,6 @@ _make = Http2Connection.__init__
 
 def install() -> None:
     """Hold up every sender of this process."""
-    if "BufferedH2Connection" not in Http2Connection.__init__.__code__.co_names:
-        raise RuntimeError("this version of mitmproxy speaks HTTP/2 in another way. Use mitmproxy 12.2")
     # `_http2` only imports the name, and mypy lets nobody assign to a method; that is the point here.
     _http2.BufferedH2Connection = BoundedH2Connection  # type: ignore[attr-defined]
     Http2Connection.__init__ = _make_bounded  # type: ignore[method-assign]

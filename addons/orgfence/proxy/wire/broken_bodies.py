@@ -4,8 +4,7 @@ A body without a length ends where its connection does. mitmproxy takes a reset 
 passes on in the same way. RFC 9112 section 9.8: it is complete only if the connection was closed in order, which in TLS
 takes a word of its own.
 
-Relies, in mitmproxy 12.2, on `Http1Connection` calling `self.read_body` for what comes of a body, its end included, and
-on `ConnectionHandler.transports` holding a connection while its end is told of.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls
@@ -26,8 +25,6 @@ from orgfence.proxy.lifetime.in_flight import ends_with_connection, handler_of, 
 
 def install() -> None:
     """See to it for every answer in this process."""
-    if "body_reader" not in Http1Connection.read_body.__code__.co_names:
-        raise RuntimeError("this version of mitmproxy reads its bodies in another way. Use mitmproxy 12.2")
     # mypy lets nobody assign to a method; that is the point here.
     Http1Client.read_body = _read_body  # type: ignore[method-assign]
 

@@ -4,9 +4,7 @@ A client that keeps its connection for days would else hold one more of them, wi
 that upstream closes one. And of one that could not be made mitmproxy remembers the error: an HTTP/2 client would get it
 as the answer to every request, long after upstream has come back.
 
-Relies, in mitmproxy 12.2, on `HttpLayer.register_connection` being called once for each connection that was tried, on
-`Connection.timestamp_end` being set when no more events come of one, and on `get_connection` going by `connected` where
-there is no `error`.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls
@@ -21,8 +19,6 @@ _register = HttpLayer.register_connection
 
 def install() -> None:
     """Forget connections of every client of this process."""
-    if "connections" not in HttpLayer.get_connection.__code__.co_names:
-        raise RuntimeError("this version of mitmproxy keeps its connections in another way. Use mitmproxy 12.2")
     # mypy lets nobody assign to a method; that is the point here.
     HttpLayer.register_connection = _register_and_forget  # type: ignore[method-assign]
 

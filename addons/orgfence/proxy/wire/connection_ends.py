@@ -4,8 +4,7 @@ mitmproxy closes a connection by cancelling the task that reads from it, and the
 be cancelled twice, by a layer and because nothing can be written to it any more, and the second time while it waits for
 its turn to tell: then nobody hears of the end, and the requests that were under way hang with their clients.
 
-Relies, in mitmproxy 12.2, on `ConnectionHandler.handle_connection` taking a connection out of `transports` as the last
-thing that it does.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls

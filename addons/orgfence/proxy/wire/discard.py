@@ -1,9 +1,6 @@
 """Throws the rest of a request's body away once the request was answered, within bounds.
 
-Relies, in mitmproxy 12.2, on:
-
-* `HttpLayer.streams`, `.connections` and `.command_sources`: to whom events and wake-ups go;
-* h2's `H2Stream._expected_content_length`, where None is no expectation.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls

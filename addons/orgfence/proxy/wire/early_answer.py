@@ -5,15 +5,7 @@ come: it asks for it by `100-continue` and buffers it, however large. So the str
 replaced by a subclass, which answers at once and throws the rest of the body away, within bounds. A request that is
 judged by its body is held until that has come, or more of it than is read.
 
-Relies, in mitmproxy 12.2, on:
-
-* `HttpLayer.make_stream` taking `HttpStream` from the globals of `mitmproxy.proxy.layers.http`;
-* `HttpStream.state_wait_for_request_headers` calling `check_killed` once, after the `requestheaders` hook;
-* `HttpStream.state_consume_request_body` calling `check_body_size` with each piece that it has put into
-  `request_body_buf`, and `check_killed` once, in `state_done`, after the `request` hook;
-* events that come while a hook runs waiting in `_paused_event_queue`;
-* `make_server_connection` being the only way of a request to its upstream;
-* `_handle_event` getting each event of a request, its trailers as one of their own.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls
@@ -28,7 +20,7 @@ from mitmproxy import http
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http as http_layers
-from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     HttpEvent,
@@ -55,8 +47,6 @@ logger = logging.getLogger(__name__)
 
 def install(gate: Gate, bounds: DiscardBounds | None = None, *, served_by: type[HttpStream] = HttpStream) -> None:
     """Serve every request of this process by a stream that asks this gate, and otherwise is one of this class."""
-    if "HttpStream" not in HttpLayer.make_stream.__code__.co_names:
-        raise RuntimeError("this version of mitmproxy makes its streams in another way. Use mitmproxy 12.2")
     # mypy lets nobody assign to a class; that is the point here.
     http_layers.HttpStream = guarded_stream(gate, bounds or DiscardBounds(), served_by)  # type: ignore[misc]
 

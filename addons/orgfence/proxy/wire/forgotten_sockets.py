@@ -4,8 +4,7 @@ The task that reads from a connection closes its socket when it ends. It ends wi
 connection in the moment in which the end of what comes in is noticed, and the client then waits for ever: one that
 half-closes while it is refused.
 
-Relies, in mitmproxy 12.2, on a connection's task taking it out of `ConnectionHandler.transports` when it has closed it,
-and on handlers being found in `Proxyserver.connections` by their client's id.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from mitmproxy import ctx

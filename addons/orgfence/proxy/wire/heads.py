@@ -3,8 +3,7 @@
 mitmproxy waits for the end of a head however long it gets, and takes `103 Early Hints` for the answer itself: the
 client then waits for ever.
 
-Relies, in mitmproxy 12.2, on `mitmproxy.proxy.layers.http._http1` taking `ReceiveBuffer`, h11's, from its globals, and
-on refusing a first line that cannot be read.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from h11._receivebuffer import ReceiveBuffer
@@ -18,8 +17,6 @@ MAX_HINTS = 100
 
 def install() -> None:
     """Read every HTTP/1 connection of this process so."""
-    if "ReceiveBuffer" not in _http1.Http1Connection.__init__.__code__.co_names:
-        raise RuntimeError("this version of mitmproxy reads its heads in another way. Use mitmproxy 12.2")
     # `_http1` only imports the name, so for mypy it is not there to be replaced.
     _http1.ReceiveBuffer = HeadBuffer  # type: ignore[attr-defined]
 

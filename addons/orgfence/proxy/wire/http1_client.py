@@ -5,8 +5,7 @@ announces none, and upstream takes them for the next request on the connection: 
 goes out chunked (RFC 9112 section 6.3 knows no other way). HTTP/2 trailers, at which mitmproxy crashes, are dropped:
 RFC 9110 section 6.5.1 lets a recipient, and what comes after the body was not judged either.
 
-Relies, in mitmproxy 12.2, on `HttpLayer` and `HttpClient` taking `Http1Client` from the globals of
-`mitmproxy.proxy.layers.http`, and on its framing data by the request's own `Transfer-Encoding`.
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from mitmproxy.proxy.layer import CommandGenerator
@@ -17,8 +16,6 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 def install() -> None:
     """Speak HTTP/1 to every upstream of this process by a client that frames every body."""
-    if getattr(http_layers, "Http1Client", None) is not Http1Client:
-        raise RuntimeError("this version of mitmproxy connects to upstream in another way. Use mitmproxy 12.2")
     # The package only imports the name, so for mypy it is not there to be replaced.
     http_layers.Http1Client = FramingHttp1Client  # type: ignore[attr-defined]
 

@@ -2,6 +2,8 @@
 
 mitmproxy takes GOAWAY for the end of all that is in flight. But upstream says by it which requests it will still answer
 (RFC 9113 section 6.8): those are waited for, and of the others it is known that they may be sent again.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls
@@ -26,8 +28,6 @@ from mitmproxy.proxy.layers.http._http2 import Http2Client
 
 def install() -> None:
     """Speak HTTP/2 to every upstream of this process by a client that waits for what is in flight."""
-    if getattr(http_layers, "Http2Client", None) is not Http2Client:
-        raise RuntimeError("this version of mitmproxy connects to upstream in another way. Use mitmproxy 12.2")
     # The package only imports the name, so for mypy it is not there to be replaced.
     http_layers.Http2Client = PatientHttp2Client  # type: ignore[attr-defined]
 

@@ -5,6 +5,8 @@ client that speaks to upstream itself knows how idle its connection is and sends
 gets a 502 for what it did right. So we do as it would: RFC 9110 section 9.2.2 lets a proxy repeat what is idempotent,
 once and while nothing of an answer has come, and RFC 9113 section 8.7 whatever upstream says that it has not processed.
 What may not be repeated is not sent on a connection whose end is already there to be seen.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls

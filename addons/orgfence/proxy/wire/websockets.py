@@ -1,6 +1,8 @@
 """Keeps a WebSocket's messages no longer than it takes to pass them on.
 
 mitmproxy keeps every message of a connection for as long as that lasts, which may be weeks.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 from mitmproxy import http

@@ -1,0 +1,181 @@
+"""How it is found out what mitmproxy does on HTTP/1 connections."""
+
+# mypy: allow-untyped-calls
+
+from typing import Any
+
+import h11
+from h11._readers import ChunkedReader, Http10Reader
+from h11._receivebuffer import ReceiveBuffer
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import _http1
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+
+from orgfence.proxy.relied_on.driven import (
+    Driven,
+    context,
+    differs,
+    first_difference,
+    not_taken,
+    post,
+    replaced,
+    server,
+)
+
+GET = b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n"
+OPEN_ENDED = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+def _client(kind: type[Http1Client] = Http1Client) -> Driven:
+    below = context()
+    below.server = server()
+    return Driven(kind(below))
+
+
+def _asked(driven: Driven) -> Driven:
+    request = http.Request.make("GET", "http://example.com/")
+    return driven.tell(RequestHeaders(1, request, end_stream=True), RequestEndOfMessage(1))
+
+
+def _serving(data: bytes = GET) -> Driven:
+    driven = Driven(Http1Server(context()))
+    return driven.tell(events.DataReceived(driven.layer.conn, data))
+
+
+def client_class() -> str | None:
+    return not_taken("Http1Client")
+
+
+def chunked_reader() -> str | None:
+    class Ours(ChunkedReader):
+        pass
+
+    with replaced(_http1, "ChunkedReader", Ours):
+        reader = _http1.make_body_reader(None)
+    end: Any = reader(_buffer(b"0\r\nname: value\r\n\r\n"))
+    return first_difference((type(reader), Ours), (list(end.headers), [(b"name", b"value")]))
+
+
+def _buffer(data: bytes) -> ReceiveBuffer:
+    buffer = ReceiveBuffer()
+    buffer += data
+    return buffer
+
+
+def head_buffer() -> str | None:
+    class Ours(ReceiveBuffer):
+        pass
+
+    with replaced(_http1, "ReceiveBuffer", Ours):
+        return differs([type(_client().layer.buf), type(_serving().layer.buf)], [Ours, Ours])
+
+
+def unreadable_heads() -> str | None:
+    def unreadable(_buffer: ReceiveBuffer) -> list[bytearray]:
+        return [bytearray(b"a head that does not end")]
+
+    with replaced(ReceiveBuffer, "maybe_extract_lines", unreadable):
+        serving = _serving(b"x")
+        asked = _asked(_client())
+        asked.tell(events.DataReceived(asked.layer.conn, b"x"))
+    with replaced(ReceiveBuffer, "maybe_extract_next_line", lambda _: bytearray(b"endless\r\n")):
+        try:
+            _http1.make_body_reader(None)(ReceiveBuffer())
+        except h11.ProtocolError:
+            pass
+        else:
+            return "a chunk of no size that is taken"
+    return first_difference(
+        (bool(serving.of(commands.CloseConnection)), True),
+        (serving.of(ReceiveHttp), []),
+        (bool(asked.of(commands.CloseConnection)), True),
+        ([type(event).__name__ for event in asked.http], ["ResponseProtocolError"]),
+    )
+
+
+class Reading(Http1Client):
+    """Writes down what it reads of a body."""
+
+    seen: list[str]
+
+    def read_body(self, event: events.Event) -> CommandGenerator[None]:
+        self.seen.append(f"{type(event).__name__} read by {type(self.body_reader).__name__}")
+        yield from super().read_body(event)
+
+
+def body_ends() -> str | None:
+    asked = _asked(_client(Reading))
+    asked.tell(events.DataReceived(asked.layer.conn, OPEN_ENDED), events.ConnectionClosed(asked.layer.conn))
+    name = Http10Reader.__name__
+    read = [each for each in asked.seen if " read by " in each]
+    return first_difference(
+        (read, [f"DataReceived read by {name}", f"ConnectionClosed read by {name}"]),
+        (type(asked.http[-1]).__name__, "ResponseEndOfMessage"),
+    )
+
+
+def framing() -> str | None:
+    head = post()
+    head.request.http_version = "HTTP/2.0"
+    head.request.headers["Transfer-Encoding"] = "chunked"
+    driven = _client().tell(head, RequestData(1, b"body"), RequestEndOfMessage(1))
+    lines, _, body = driven.sent.partition(b"\r\n\r\n")
+    return first_difference(
+        (b"Transfer-Encoding: chunked" in lines.split(b"\r\n"), True), (body, b"4\r\nbody\r\n0\r\n\r\n")
+    )
+
+
+def serving_states() -> str | None:
+    serving = Driven(Http1Server(context()))
+    server_layer = serving.layer
+    idle = server_layer.state == server_layer.read_headers, bytes(server_layer.buf), server_layer.request
+    serving.tell(events.DataReceived(server_layer.conn, b"GET"))
+    begun = server_layer.state == server_layer.read_headers, bytes(server_layer.buf)
+    serving.tell(events.DataReceived(server_layer.conn, GET[3:]))
+    busy = server_layer.state == server_layer.read_headers, server_layer.response
+    response = http.Response.make(200)
+    serving.tell(ResponseHeaders(1, response))
+    return first_difference(
+        (idle, (True, b"", None)),
+        (begun, (True, b"GET")),
+        (busy, (False, None)),
+        (server_layer.request is not None and server_layer.response is response, True),
+    )
+
+
+def replies_by_send() -> str | None:
+    serving = _serving()
+    serving.layer.send = lambda event: iter([commands.Log(type(event).__name__)])
+    serving.tell(ResponseEndOfMessage(1))
+    return differs(serving.seen[-1], "Log")
+
+
+def closes_when_told() -> str | None:
+    serving = _serving()
+    response = http.Response.make(200, b"", {"Connection": "close"})
+    serving.tell(ResponseHeaders(1, response, end_stream=True), ResponseEndOfMessage(1))
+    staying = _serving().tell(ResponseHeaders(1, http.Response.make(200), True), ResponseEndOfMessage(1))
+    late = _serving().tell(ResponseHeaders(1, http.Response.make(200), True))
+    late.layer.response.headers["Connection"] = "close"
+    late.tell(ResponseEndOfMessage(1))
+    return differs([bool(each.of(commands.CloseConnection)) for each in (serving, staying, late)], [True, False, True])
+
+
+def unread_answers() -> str | None:
+    asked = _asked(_client())
+    asked.layer.conn.state = ConnectionState.CAN_WRITE
+    asked.tell(events.ConnectionClosed(asked.layer.conn))
+    return first_difference(
+        (bytes(asked.layer.buf), b""), ([type(event).__name__ for event in asked.http], ["ResponseProtocolError"])
+    )

@@ -1,0 +1,223 @@
+"""How it is found out what mitmproxy, and h2 below it, do on HTTP/2 connections."""
+
+# mypy: allow-untyped-calls
+
+from typing import Any
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import Event as Http2Event
+from h2.events import RequestReceived
+from h2.exceptions import ProtocolError
+from hyperframe.frame import GoAwayFrame
+from mitmproxy import http
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layer import CommandGenerator, Layer
+from mitmproxy.proxy.layers.http import _http2
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestHeaders,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+)
+from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server
+from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
+
+from orgfence.proxy.relied_on.driven import (
+    Driven,
+    context,
+    differs,
+    first_difference,
+    not_taken,
+    post,
+    replaced,
+    server,
+)
+
+_HEAD = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"example.com"), (b":path", b"/")]
+
+
+class Client:
+    """A client of ours, and the server that mitmproxy would be to it."""
+
+    def __init__(self) -> None:
+        self.h2 = H2Connection(H2Configuration(client_side=True))
+        self.h2.initiate_connection()
+        self.driven = Driven(Http2Server(context()))
+        self.say()
+
+    def say(self) -> Driven:
+        """Have the server read what the client has to say."""
+        return self.driven.tell(events.DataReceived(self.driven.layer.conn, self.h2.data_to_send()))
+
+    def post(self, *fields: tuple[bytes, bytes], body: bytes | None = None, end: bool = False) -> Driven:
+        """Send a request, or its beginning."""
+        self.h2.send_headers(1, [*_HEAD, *fields])
+        if body is not None:
+            self.h2.send_data(1, body, end_stream=end)
+        return self.say()
+
+
+def connection_class() -> str | None:
+    class Ours(BufferedH2Connection):
+        pass
+
+    with replaced(_http2, "BufferedH2Connection", Ours):
+        found = [type(Http2Server(context()).h2_conn), type(Http2Client(context()).h2_conn)]
+    return differs(found, [Ours, Ours])
+
+
+def client_class() -> str | None:
+    return not_taken("Http2Client", b"h2")
+
+
+def gives_room() -> str | None:
+    given: list[tuple[int, int]] = []
+    give = BufferedH2Connection.acknowledge_received_data
+
+    def noting(self: BufferedH2Connection, size: int, stream_id: int) -> None:
+        given.append((size, stream_id))
+        give(self, size, stream_id)
+
+    with replaced(BufferedH2Connection, "acknowledge_received_data", noting):
+        driven = Client().post(body=b"body")
+    return first_difference(
+        ([type(event).__name__ for event in driven.http], ["RequestHeaders", "RequestData"]), (given, [(4, 1)])
+    )
+
+
+def announced_room() -> str | None:
+    class Ours(BufferedH2Connection):
+        def __init__(self, config: H2Configuration) -> None:
+            super().__init__(config)
+            self.local_settings.initial_window_size = 5
+            self.local_settings.acknowledge()
+
+    with replaced(_http2, "BufferedH2Connection", Ours):
+        client = Client()
+    client.h2.receive_data(client.driven.sent)
+    return differs(client.h2.remote_settings.initial_window_size, 5)
+
+
+_INITIAL_WINDOW_SIZE = 4
+
+
+def waiting_data() -> str | None:
+    client = Client()
+    client.h2.update_settings({_INITIAL_WINDOW_SIZE: 1})
+    client.say()
+    client.post(body=b"", end=True).tell(ResponseHeaders(1, _response()), ResponseData(1, b"body"))
+    buffers = client.driven.layer.h2_conn.stream_buffers
+    return differs(
+        {number: b"".join(piece.data for piece in pieces) for number, pieces in buffers.items()}, {1: b"ody"}
+    )
+
+
+def _response() -> http.Response:
+    response = http.Response.make(200)
+    response.http_version = "HTTP/2.0"
+    return response
+
+
+def _upstream() -> Driven:
+    below = context()
+    below.server = server(alpn=b"h2")
+    return Driven(Http2Client(below))
+
+
+def _heads(*numbers: int) -> list[RequestHeaders]:
+    return [RequestHeaders(number, post().request, end_stream=False) for number in numbers]
+
+
+def stream_numbers() -> str | None:
+    driven = _upstream()
+    # Ten at once, for as long as upstream has not said how many it serves.
+    driven.tell(*_heads(*range(21, 43, 2)), RequestData(41, b"body"))
+    speaker = driven.layer
+    return first_difference(
+        ((speaker.our_stream_id[21], speaker.their_stream_id[1]), (1, 21)),
+        (set(speaker.streams), set(range(1, 21, 2))),
+        (
+            {theirs: [type(each).__name__ for each in queue] for theirs, queue in speaker.stream_queue.items()},
+            {41: ["RequestHeaders", "RequestData"]},
+        ),
+    )
+
+
+def event_by_event() -> str | None:
+    client = Client()
+    heard: list[type[Http2Event]] = []
+    handle = client.driven.layer.handle_h2_event
+
+    def noting(event: Http2Event) -> CommandGenerator[bool]:
+        heard.append(type(event))
+        yield from handle(event)
+        return True
+
+    client.driven.layer.handle_h2_event = noting
+    driven = client.post(body=b"body")
+    return differs((heard, [type(event).__name__ for event in driven.http]), ([RequestReceived], ["RequestHeaders"]))
+
+
+def told_as_a_layer() -> str | None:
+    return differs({kind.handle_event for kind in (Http2Connection, Http2Server, Http2Client)}, {Layer.handle_event})
+
+
+def goaway_frames() -> str | None:
+    driven = _upstream().tell(*_heads(1))
+    taken: list[int] = []
+
+    def take(frame: GoAwayFrame) -> tuple[list[Any], list[Any]]:
+        taken.append(frame.last_stream_id)
+        return [], []
+
+    driven.layer.h2_conn._frame_dispatch_table[GoAwayFrame] = take
+    driven.tell(events.DataReceived(driven.layer.conn, GoAwayFrame(0, last_stream_id=7).serialize()))
+    return first_difference((taken, [7]), (driven.of(commands.CloseConnection), []))
+
+
+def unexpected_lengths() -> str | None:
+    length = (b"content-length", b"10")
+    outcomes = []
+    for expects in (True, False):
+        client = Client()
+        client.post(length)
+        h2 = client.driven.layer.h2_conn
+        if not expects:
+            h2.streams[1]._expected_content_length = None
+        client.h2.streams[1]._expected_content_length = None
+        client.h2.end_stream(1)
+        try:
+            h2.receive_data(client.h2.data_to_send())
+        except ProtocolError:
+            outcomes.append("refused")
+        else:
+            outcomes.append("taken")
+    return differs(outcomes, ["refused", "taken"])
+
+
+def closing() -> str | None:
+    driven = _upstream().tell(*_heads(1))
+    driven.commands.clear()
+    driven.tell(events.ConnectionClosed(driven.layer.conn))
+    return first_difference(
+        ([type(event).__name__ for event in driven.http], ["ResponseProtocolError"]),
+        (len(driven.of(commands.CloseConnection)), 1),
+        (driven.layer.streams, {}),
+        (driven.layer._handle_event, driven.layer.done),
+    )
+
+
+def answered_streams() -> str | None:
+    client = Client()
+    driven = client.post(body=b"bo")
+    speaker = driven.layer
+    before = speaker.is_closed(1), speaker.is_open_for_us(1), list(speaker.streams)
+    driven.tell(ResponseHeaders(1, _response(), end_stream=True), ResponseEndOfMessage(1))
+    after = speaker.is_closed(1), speaker.is_open_for_us(1)
+    speaker.h2_conn.reset_stream(1, ErrorCodes.NO_ERROR)
+    return first_difference(
+        (before, (False, True, [1])), (after, (False, False)), (speaker.h2_conn.highest_inbound_stream_id, 1)
+    )

@@ -1,0 +1,199 @@
+"""How it is found out what mitmproxy does where a connection's protocol is open, and with TLS."""
+
+# mypy: allow-untyped-calls
+
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.addons.next_layer import NextLayer as NextLayerAddon
+from mitmproxy.addons.next_layer import _starts_like_quic as starts_like_quic
+from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator, Layer, NextLayer
+from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer, WebsocketLayer
+from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
+from mitmproxy.proxy.layers.http._events import RequestHeaders
+from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
+from mitmproxy.proxy.layers.modes import Socks5Proxy, TransparentProxy
+from mitmproxy.proxy.tunnel import TunnelLayer
+from mitmproxy.tls import ClientHello, TlsData
+from mitmproxy.websocket import WebSocketData
+
+from orgfence.proxy.relied_on.driven import (
+    ADDRESS,
+    Driven,
+    context,
+    differs,
+    driven_stream,
+    first_difference,
+    replaced,
+    server,
+)
+
+# https://www.rfc-editor.org/rfc/rfc8446#section-4.1.2: version, random, session id, one cipher, no compression, and one
+# extension: a server name of one letter.
+_SERVER_NAME = b"\x00\x04\x00\x00\x01x"
+_HELLO = b"\x03\x03" + bytes(32) + b"\x00\x00\x02\x13\x01\x01\x00" + b"\x00\x0a\x00\x00\x00\x06" + _SERVER_NAME
+
+
+def hello_extensions() -> str | None:
+    hello = ClientHello(_HELLO)
+    return differs(list(hello.extensions), [(0, _SERVER_NAME)])
+
+
+def chosen_layer_stays() -> str | None:
+    chosen = NextLayer(context())
+    ours = chosen.layer = HttpLayer(context(), HTTPMode.transparent)
+    NextLayerAddon().next_layer(chosen)
+    return differs(chosen.layer, ours)
+
+
+class Asking(Layer):
+    """Asks for a connection, and says what it was answered."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        error = yield commands.OpenConnection(self.context.server)
+        yield commands.Log(f"{type(event).__name__}: {error}")
+
+
+def layers_handle() -> str | None:
+    asking = Driven(Asking(context()))
+    return differs(
+        (asking.seen, getattr(asking.commands[-1], "message", None)), (["OpenConnection", "Log"], "Start: None")
+    )
+
+
+class Begun(NextLayer):
+    """Notes in what a tunnel begins."""
+
+    within: list[type[Layer]]
+
+    def __init__(self, below: Context, ask_on_start: bool = False) -> None:
+        super().__init__(below, ask_on_start)
+        self.within.append(type(below.layers[-1]))
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        yield from ()
+
+
+def next_layer_class() -> str | None:
+    Begun.within = []
+    with replaced(layer, "NextLayer", Begun):
+        request = http.Request.make("CONNECT", "http://example.com:443/")
+        driven_stream().tell(RequestHeaders(1, request, end_stream=True))
+        below = context()
+        below.server.via = ("http", ADDRESS)
+        HttpUpstreamProxy.make(below, True)
+        below = context()
+        below.server = server()
+        Driven(TransparentProxy(below))
+        below = context()
+        socks = Driven(Socks5Proxy(below))
+        for said in (b"\x05\x01\x00", b"\x05\x01\x00\x03\x01x\x00\x50"):
+            socks.tell(events.DataReceived(below.client, said))
+    return differs(set(Begun.within), {HttpStream, HttpUpstreamProxy, Socks5Proxy, TransparentProxy})
+
+
+class Chosen(Layer):
+    """What is to have the bytes."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        yield commands.Log(f"told of {type(event).__name__}")
+
+
+class Giving(NextLayer):
+    """Gives way at once, as ours does."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        chosen = self.layer = Chosen(self.context)
+        self.handle_event = chosen.handle_event  # type: ignore[method-assign] # as in the base class
+        self._handle = chosen.handle_event
+        asks = "asked" if self._ask_on_start else "not asked"
+        yield commands.Log(f"{type(event).__name__} {asks}")
+
+
+def next_layer_starts() -> str | None:
+    giving = Giving(context())
+    first = [getattr(command, "message", command) for command in giving.handle_event(events.Start())]
+    # As whoever has kept the method before.
+    later = NextLayer.handle_event(giving, events.DataReceived(giving.context.client, b"x"))
+    told = [getattr(command, "message", command) for command in later]
+    asked = NextLayer(context())
+    list(asked.handle_event(events.DataReceived(asked.context.client, b"x")))
+    return first_difference(
+        ((first, told), (["Start not asked"], ["told of DataReceived"])), (asked.data_client(), b"x")
+    )
+
+
+def quic_by_first_bytes() -> str | None:
+    version_1 = b"\xc0" + (1).to_bytes(4) + bytes(20)
+    address = "example.com", 9
+    found = [starts_like_quic(version_1, address), starts_like_quic(b"x" * 25, address)]
+    return differs(found, [True, False])
+
+
+def upstream_names() -> str | None:
+    below = context()
+    below.server = server(sni="mine.example")
+    ours: Any = object()
+    start = TlsData(below.server, below, ssl_conn=ours)
+    TlsConfig().tls_start_server(start)
+    names = [name for name in TlsConfig.tls_start_server.__code__.co_names if name in ("sni", "address")]
+    return first_difference((start.ssl_conn is ours, True), (sorted(set(names)), ["address", "sni"]))
+
+
+def tls_in_order() -> str | None:
+    below = context()
+    outer = ServerTLSLayer(below)
+    outer.child_layer = inner = ClientTLSLayer(below)
+    return first_difference(
+        (below.layers, [outer, inner]),
+        (outer.conn is below.server and inner.conn is below.client, True),
+        ("tls" in {name for kind in ServerTLSLayer.__mro__ for name in vars(kind).get("__annotations__", {})}, True),
+    )
+
+
+def tunnels_carry() -> str | None:
+    below = context()
+    outer, inner = server(), server()
+    inner.state = ConnectionState.CLOSED
+    tunnel = TunnelLayer(below, outer, inner)
+    tunnel.child_layer = Chosen(below)
+    driven = Driven(tunnel)
+    driven.tell(events.DataReceived(outer, b""), events.ConnectionClosed(outer))
+    return first_difference(
+        ((tunnel.tunnel_connection, tunnel.conn), (outer, inner)),
+        (inner.timestamp_end is not None, True),
+        (inner.connected, False),
+    )
+
+
+def messages_may_go() -> str | None:
+    below = context()
+    below.server = server()
+    flow = http.HTTPFlow(below.client, below.server)
+    flow.request = http.Request.make("GET", "http://example.com/")
+    flow.response, flow.websocket = http.Response.make(101), WebSocketData()
+    driven = Driven(WebsocketLayer(below, flow), replies=False)
+    driven.tell(events.HookCompleted(driven.of(commands.StartHook)[0], None))
+    # A text message without a mask, as servers send it.
+    driven.tell(events.DataReceived(below.server, b"\x81\x02hi"))
+    kept = len(flow.websocket.messages)
+    del flow.websocket.messages[:-1]
+    driven.tell(events.HookCompleted(driven.of(commands.StartHook)[-1], None))
+    return first_difference((kept, 1), (driven.sent, b"\x81\x02hi"))
+
+
+def hooks_pass_a_tunnel() -> str | None:
+    stream = driven_stream()
+    request = http.Request.make("CONNECT", "http://example.com:443/")
+    stream.tell(RequestHeaders(1, request, end_stream=True))
+    below = stream.layer
+    hook = commands.Log("of the tunnel")
+    begun = below.child_layer
+    vars(begun)["handle_event"] = lambda _: iter([hook])
+    stream.tell(events.DataReceived(below.context.client, b"x"))
+    layers = below.context.layers
+    return first_difference((stream.commands[-1], hook), (below in layers and begun not in layers, True))
