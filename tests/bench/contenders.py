@@ -50,10 +50,17 @@ def stock(upstream: Upstream, home: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def lean(upstream: Upstream, home: Path) -> Iterator[Running]:
-    """Run the lean proxy without a policy."""
+def lean(upstream: Upstream, home: Path, *, mended: bool = True) -> Iterator[Running]:
+    """Run the lean proxy without a policy, with orgfence's own HTTP or with mitmproxy's."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.bench.lean_proxy", f"reverse:{upstream.url}", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.lean_proxy",
+        "mended" if mended else "bare",
+        f"reverse:{upstream.url}",
+        str(port),
+    ]
     trusting = [str(upstream.ca_file)] if upstream.ca_file else []
     with running([*command, *trusting], port, {"HOME": str(home)}) as process:
         yield process

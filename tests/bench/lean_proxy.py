@@ -1,20 +1,42 @@
-"""The lean proxy without a policy: what the checks of orgfence are compared with. Arguments: mode, port, CA file."""
+"""The lean proxy without a policy: what the checks of orgfence are compared with.
+
+Arguments: `mended` (all of orgfence's own HTTP, as `orgfence run` has it) or `bare` (mitmproxy's), mode, port, CA file.
+"""
 
 import asyncio
 import sys
 
+from mitmproxy import http
 from mitmproxy.options import Options
 from mitmproxy.proxy.layers import http as http_layers
 
 from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.lean.lean_master import LeanMaster
+from orgfence.proxy.wire import mending
+from orgfence.proxy.wire.gate import Hold
 
 
-async def main(mode: str, port: int, ca_file: str | None = None) -> None:
+class Open:
+    """A gate that lets all through."""
+
+    def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
+        """Let it through."""
+
+    def answer_held(self, flow: http.HTTPFlow) -> http.Response | None:
+        """Let it through."""
+
+    def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
+        """Let it through."""
+
+
+async def main(kind: str, mode: str, port: int, ca_file: str | None = None) -> None:
     """Run until killed."""
     options = Options()
     master = LeanMaster(options)
-    http_layers.HttpStream = inline_stream(master.addons)  # type: ignore[misc] # as `early_answer` does
+    if kind == "mended":
+        mending.install(Open(), master.addons)
+    else:
+        http_layers.HttpStream = inline_stream(master.addons)  # type: ignore[misc] # as `early_answer` does
     options.update(
         mode=[mode],
         listen_host="127.0.0.1",
@@ -27,4 +49,4 @@ async def main(mode: str, port: int, ca_file: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:]))

@@ -16,7 +16,8 @@ from tests.bench.rounds import Turn, ratio, take_turns
 from tests.bench.table import Row, at_least
 from tests.bench.upstreams import answering
 
-_STOCK, _LEAN, _GUARDED = "stock mitmdump", "lean proxy, no policy", f"orgfence run, {RULES} rules"
+_STOCK, _BARE, _LEAN = "stock mitmdump", "lean proxy, no policy, mitmproxy's HTTP", "lean proxy, no policy"
+_GUARDED = f"orgfence run, {RULES} rules"
 
 
 def rows(run: Run) -> list[Row]:
@@ -44,6 +45,7 @@ def _turns(protocol: Protocol, upstream: Upstream, home: Path, run: Run) -> dict
         guarded = stack.enter_context(contenders.orgfence(upstream, home))
         proxies = {
             _STOCK: stack.enter_context(contenders.stock(upstream, home)),
+            _BARE: stack.enter_context(contenders.lean(upstream, home, mended=False)),
             _LEAN: stack.enter_context(contenders.lean(upstream, home)),
             _GUARDED: guarded.process,
         }

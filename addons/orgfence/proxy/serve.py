@@ -20,7 +20,6 @@ from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.interception import silent_tunnels
 from orgfence.proxy.interception.own_addresses import OwnAddresses
 from orgfence.proxy.interception.scope import Scope
-from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.lean.lean_master import LeanMaster
 from orgfence.proxy.lifetime.descriptors import raise_limit
 from orgfence.proxy.lifetime.draining import DRAIN_SECONDS, Draining
@@ -30,17 +29,7 @@ from orgfence.proxy.options import NEEDED
 from orgfence.proxy.relied_on.assumptions import refuse_other_mitmproxy
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.settings import Settings, apply_settings
-from orgfence.proxy.wire import (
-    back_pressure,
-    broken_bodies,
-    closed_connections,
-    connection_ends,
-    early_answer,
-    heads,
-    http1_client,
-    http2_client,
-    trailers,
-)
+from orgfence.proxy.wire import mending
 from orgfence.proxy.wire.websockets import KEPT_WITH_VIEW, ForgottenMessages
 
 
@@ -69,16 +58,8 @@ async def serve(
 
     startup = _Startup(master, policy)
     master.addons.add(startup)
-    early_answer.install(guard, served_by=inline_stream(master.addons))
+    mending.install(guard, master.addons)
     silent_tunnels.install(scope)
-    http1_client.install()
-    http2_client.install()
-    back_pressure.install()
-    heads.install()
-    broken_bodies.install()
-    closed_connections.install()
-    connection_ends.install()
-    trailers.install()
     admin = AdminServer(metrics, startup.readiness)
     try:
         admin_address = admin.listen(*settings.admin)

@@ -1,0 +1,33 @@
+"""All that is changed in how mitmproxy speaks HTTP, whatever is made of the requests."""
+
+from mitmproxy.addonmanager import AddonManager
+
+from orgfence.proxy.lean.inline_hooks import inline_stream
+from orgfence.proxy.wire import (
+    back_pressure,
+    broken_bodies,
+    closed_connections,
+    connection_ends,
+    early_answer,
+    heads,
+    http1_client,
+    http2_client,
+    trailers,
+)
+from orgfence.proxy.wire.gate import Gate
+
+
+def install(gate: Gate, hooks: AddonManager) -> None:
+    """Change it for this process; the gate is asked about each request, and the hooks are these addons'."""
+    early_answer.install(gate, served_by=inline_stream(hooks))
+    for changed in (
+        http1_client,
+        http2_client,
+        back_pressure,
+        heads,
+        broken_bodies,
+        closed_connections,
+        connection_ends,
+        trailers,
+    ):
+        changed.install()
