@@ -36,6 +36,7 @@ from orgfence.proxy.wire import (
     heads,
     http1_client,
     http2_client,
+    http2_heads,
     trailers,
 )
 from orgfence.proxy.wire.websockets import KEPT_WITH_VIEW, ForgottenMessages
@@ -71,6 +72,7 @@ async def serve(
     http2_client.install()
     back_pressure.install()
     heads.install()
+    http2_heads.install()
     broken_bodies.install()
     closed_connections.install()
     connection_ends.install()
