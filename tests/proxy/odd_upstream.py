@@ -126,6 +126,18 @@ async def _reset_in_body(it: Exchange) -> None:
     it.reset()
 
 
+async def _reset_in_large_body(it: Exchange) -> None:
+    """Too large to be held until it is whole."""
+    await it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"some")
+    await asyncio.sleep(0.005)
+    it.reset()
+
+
+async def _close_in_large_body(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"some")
+    it.writer.close()
+
+
 async def _reset_in_chunk(it: Exchange) -> None:
     await it.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"4\r\nsome\r\n")
     await asyncio.sleep(0.005)
@@ -244,9 +256,9 @@ class OddUpstream:
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="orgfence-odd-upstream-")
-        authority = CertificateAuthority(Path(self._folder.name))
-        self.ca_file = authority.file
-        certificate = authority.issue(["localhost", "127.0.0.1"])
+        self.authority = CertificateAuthority(Path(self._folder.name))
+        self.ca_file = self.authority.file
+        certificate = self.authority.issue(["localhost", "127.0.0.1"])
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(certificate,), name="odd-upstream")
         self._thread.start()
@@ -375,6 +387,9 @@ class _Http2:
         if kind == "close-instead" and not first:
             self._writer.close()
             return
+        if kind in self._FAULTS:
+            self._fail(kind, stream_id)
+            return
         if kind == "goaway-before":
             # The request will be answered all the same.
             self._go_away(stream_id)
@@ -385,6 +400,22 @@ class _Http2:
         self._connection.send_data(stream_id, b"ok", end_stream=True)
         if kind == "goaway-after":
             self._go_away(stream_id)
+
+    _FAULTS = frozenset(
+        {"close-at-once", "no-http2", "reset-at-once", "hang", "reset-in-body", "close-in-body", "hang-in-body"}
+    )
+
+    def _fail(self, kind: str, stream_id: int) -> None:
+        if kind.endswith("-in-body"):
+            self._connection.send_headers(stream_id, [(":status", "200")])
+            self._connection.send_data(stream_id, b"some")
+        self._flush()
+        if kind == "no-http2":
+            self._writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        if kind.startswith("reset"):
+            self._connection.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
+        elif not kind.startswith("hang"):
+            self._writer.close()
 
     def _go_away(self, last: int) -> None:
         self._last = last
