@@ -35,8 +35,10 @@ from orgfence.proxy.wire import (
     early_answer,
     heads,
     http1_client,
+    http1_server,
     http2_client,
     http2_heads,
+    tls_ends,
     trailers,
 )
 from orgfence.proxy.wire.websockets import KEPT_WITH_VIEW, ForgottenMessages
@@ -69,6 +71,7 @@ async def serve(
     early_answer.install(guard, served_by=inline_stream(master.addons))
     silent_tunnels.install(scope)
     http1_client.install()
+    http1_server.install()
     http2_client.install()
     back_pressure.install()
     heads.install()
@@ -76,6 +79,7 @@ async def serve(
     broken_bodies.install()
     closed_connections.install()
     connection_ends.install()
+    tls_ends.install()
     trailers.install()
     admin = AdminServer(metrics, startup.readiness)
     try:
