@@ -236,6 +236,51 @@ async def _hints_for_ever(it: Exchange) -> None:
     await it.send_for_ever(b"HTTP/1.1 102 Processing\r\n\r\n")
 
 
+async def _no_content(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 204 No Content\r\nX-Seen: 1\r\n\r\n")
+
+
+async def _not_modified(it: Exchange) -> None:
+    """With the length that the answer would have had otherwise, as RFC 9110 section 8.6 lets it."""
+    await it.send(b'HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\nETag: "x"\r\n\r\n')
+
+
+async def _not_modified_chunked(it: Exchange) -> None:
+    await it.send(b'HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\nETag: "x"\r\n\r\n')
+
+
+async def _head_sized(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+
+
+async def _head_chunked(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+
+async def _head_open(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+async def _trailers(it: Exchange) -> None:
+    await it.send(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n",
+        b"4\r\nsome\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\n\r\n",
+    )
+
+
+async def _drops(it: Exchange) -> None:
+    """Say back what came, a byte at a time, the head as well."""
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(it.body), it.body)
+    await it.send(*(answer[at : at + 1] for at in range(len(answer))))
+
+
+async def _switch(it: Exchange) -> None:
+    """Go on in a protocol of its own."""
+    await it.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other/1\r\n\r\n", b"other")
+    await it.reader.read()
+    it.writer.close()
+
+
 BEHAVIOURS: dict[str, Behaviour] = {
     name.removeprefix("_").replace("_", "-"): function
     for name, function in list(globals().items())

@@ -4,7 +4,9 @@ What a client can take for an answer is what upstream has answered, to its end. 
 broken off.
 """
 
-from collections.abc import Iterator
+import socket
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +26,14 @@ from tests.proxy.guarding import (
     REVERSE_PLAIN,
     GuardingProxy,
     Way,
+    address_of,
     authorized,
+    free_port,
     wait_until,
 )
-from tests.proxy.harness import Address, Http2Client, RawClient, client_context
+from tests.proxy.harness import Address, Answer, CertificateAuthority, Http2Client, RawClient, client_context
 from tests.proxy.odd_upstream import BEHAVIOURS, OddUpstream
+from tests.proxy.tunnelling import RawServer
 
 ACME = authorized("acme")
 #: By HTTP/2 to an upstream that speaks plain HTTP/1.1: the client speaks TLS with the proxy alone.
@@ -83,13 +88,25 @@ BROKEN = {
 }
 #: Nothing more comes until somebody gives up.
 HANGING = {"hang", "hang-in-body", "hang-in-endless-body"}
+#: What comes of them goes by the request; the tests below say how.
+OTHERS = {
+    "no-content",
+    "not-modified",
+    "not-modified-chunked",
+    "head-sized",
+    "head-chunked",
+    "head-open",
+    "trailers",
+    "drops",
+    "switch",
+}
 #: Whole where the end of the connection says so, which in TLS it does not.
 AMBIGUOUS = {"no-notify"}
 
 
 def test_every_behaviour_is_tried() -> None:
     """Those above are all that there are, each once."""
-    kinds = [*ANSWERED, *REFUSED, *REFUSED_AFTER_HEAD, *BROKEN, *HANGING, *AMBIGUOUS]
+    kinds = [*ANSWERED, *REFUSED, *REFUSED_AFTER_HEAD, *BROKEN, *HANGING, *OTHERS, *AMBIGUOUS]
     assert sorted(kinds) == sorted(BEHAVIOURS)
 
 
@@ -116,6 +133,8 @@ class Client:
         self._connected = ExitStack()
         self._http1: tuple[RawClient, h11.Connection] | None = None
         self._http2: Http2Client | None = None
+        #: How many connections it has made.
+        self.connected = 0
 
     def __enter__(self) -> "Client":
         return self
@@ -130,6 +149,7 @@ class Client:
     def _ask_http1(self, path: bytes, method: bytes) -> Seen:
         if self._http1 is None:
             self._connected.close()
+            self.connected += 1
             self._http1 = (
                 self._connected.enter_context(self._proxy.raw(self.way)),
                 h11.Connection(h11.CLIENT, max_incomplete_event_size=MIB),
@@ -157,6 +177,7 @@ class Client:
         """Send a request and wait for nothing."""
         if self._http2 is None or self._http2.closed:
             self._connected.close()
+            self.connected += 1
             self._http2 = self._connected.enter_context(http2(self._proxy, self.way))
         return self._http2.request(self._proxy.pseudo(self.way, method, path, ACME))
 
@@ -213,7 +234,7 @@ OUTCOME = 'orgfence_outcomes_total{rule="block",status="2xx",verdict="allow"}'
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-@pytest.mark.parametrize("kind", sorted(BEHAVIOURS.keys() - HANGING))
+@pytest.mark.parametrize("kind", sorted(BEHAVIOURS.keys() - HANGING - OTHERS))
 def test_an_answer_or_none(proxy: GuardingProxy, odd: OddUpstream, way: Way, kind: str) -> None:
     """As the lists above say; upstream was asked once, all is counted once, and the next request is served."""
     path = f"/{kind}/block/acme/{way}"
@@ -270,7 +291,7 @@ def test_a_client_that_gives_up_leaves_nothing(proxy: GuardingProxy, odd: OddUps
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_nothing_is_left_behind(proxy: GuardingProxy, odd: OddUpstream, way: Way) -> None:
     """After every behaviour, twice: no flow, stream, connection, task or file, while their client stays."""
-    kinds = sorted(BEHAVIOURS.keys() - HANGING)
+    kinds = sorted(BEHAVIOURS.keys() - HANGING - OTHERS)
     with Client(proxy, way) as client:
         before = at_rest(proxy, client)
         for kind in kinds * 2:
@@ -278,6 +299,74 @@ def test_nothing_is_left_behind(proxy: GuardingProxy, odd: OddUpstream, way: Way
         assert client.ask(b"/ok/block/acme/last") == (200, b"ok", True)
         holding.settle(proxy, before)
     wait_until(lambda: odd.open == 0)
+
+
+#: By what it is answered so, and the status: none of these has a body.
+BODILESS = {
+    "no-content": (b"GET", 204),
+    "not-modified": (b"GET", 304),
+    "not-modified-chunked": (b"GET", 304),
+    "head-sized": (b"HEAD", 200),
+    "head-chunked": (b"HEAD", 200),
+    "head-open": (b"HEAD", 200),
+}
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("kind", BODILESS)
+@pytest.mark.parametrize("rule", ["block/acme", "annotate/globex"], ids=["allowed", "annotated"])
+def test_no_body_is_invented(proxy: GuardingProxy, odd: OddUpstream, way: Way, kind: str, rule: str) -> None:
+    """HEAD, 204 and 304: the next answer on the connection begins where this one ends."""
+    method, status = BODILESS[kind]
+    with Client(proxy, way) as client:
+        for _ in range(2):
+            assert client.ask(f"/{kind}/{rule}/x".encode(), method) == (status, b"", True)
+            assert client.ask(b"/ok/block/acme/next") == (200, b"ok", True)
+        assert client.connected == 1
+    assert odd.received[f"/{kind}/{rule}/x"] >= 2
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_trailers_of_an_answer_are_dropped(proxy: GuardingProxy, odd: OddUpstream, way: Way) -> None:
+    """From HTTP/1.1 to either: the body is whole, and so is what follows."""
+    with Client(proxy, way) as client:
+        for _ in range(2):
+            assert client.ask(b"/trailers/annotate/globex/x") == (200, b"some", True)
+        assert client.connected == 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_one_byte_at_a_time(proxy: GuardingProxy, odd: OddUpstream, way: Way) -> None:
+    """From the client, head and body, and back from upstream: all arrives whole."""
+    body = bytes(range(97, 123))
+    length = b"content-length", b"%d" % len(body)
+    path = b"/drops/block/acme/x"
+    if way.http2:
+        with http2(proxy, way) as slow:
+            stream_id = slow.request(proxy.pseudo(way, b"POST", path, ACME, length), end=False)
+            for at in range(len(body)):
+                slow.send_data(stream_id, body[at : at + 1], end=at + 1 == len(body))
+            assert slow.wait(stream_id).body == body
+        return
+    with proxy.raw(way) as client:
+        request = proxy.head(way, b"POST", path, ACME, length) + body
+        for at in range(len(request)):
+            client.send(request[at : at + 1])
+        answer = client.read_answer()
+    assert (answer.status, answer.body) == (200, body)
+
+
+@pytest.mark.parametrize("way", HTTP1_WAYS, ids=str)
+def test_an_unknown_protocol_is_not_passed_on(proxy: GuardingProxy, odd: OddUpstream, way: Way) -> None:
+    """What is neither HTTP nor WebSocket cannot be judged: both connections end with the 101, and nothing stays."""
+    with Client(proxy, way) as other:
+        before = at_rest(proxy, other)
+        with proxy.raw(way) as client:
+            upgrade = (b"connection", b"Upgrade"), (b"upgrade", b"other/1")
+            client.send(proxy.head(way, b"GET", b"/switch/block/acme/x", ACME, *upgrade))
+            assert client.take_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+            assert client.wait_for_close() == b""
+        holding.settle(proxy, before)
 
 
 #: What an HTTP/2 upstream does, and what its client sees.
@@ -352,3 +441,90 @@ def test_an_odd_http2_upstream_leaves_nothing_behind(http2_proxy: GuardingProxy,
                 client.ask(path.encode())
         assert client.ask(b"/ok/block/acme/last") == (200, b"ok", True)
         holding.settle(http2_proxy, before)
+
+
+type Listening = list[Address]
+
+
+@pytest.fixture(scope="module")
+def lost(odd: OddUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GuardingProxy, Listening]]:
+    """A proxy, and its addresses: three before servers with TLS that is no good, one before nothing, one of no mode."""
+    strange = CertificateAuthority(tmp_path_factory.mktemp("strange"))
+    with (
+        RawServer(_speaks_tls(strange.issue(["localhost"]))) as untrusted,
+        RawServer(_speaks_tls(odd.authority.issue(["x.test"]))) as wrong,
+        RawServer(lambda _, connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as plain,
+    ):
+        upstreams = [f"https://localhost:{server.address[1]}" for server in (untrusted, wrong, plain)]
+        reverse = [f"reverse:{upstream}" for upstream in (*upstreams, f"http://localhost:{free_port()}")]
+        # mitmproxy takes one address with port 0 twice for a conflict.
+        modes = [f"{mode}@127.0.0.{number}:0" for number, mode in enumerate([*reverse, "regular"], 1)]
+        with GuardingProxy(odd, POLICY.replace("hosts: [localhost]", 'hosts: ["*"]'), modes=modes) as process:
+            yield process, [address_of(mode["addresses"][0]) for mode in process.ready_value["proxy"]]
+            assert "Traceback" not in process.output
+
+
+def _speaks_tls(certificate: tuple[Path, Path]) -> Callable[[RawServer, socket.socket], None]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return lambda _, connection: context.wrap_socket(connection, server_side=True).close()
+
+
+PATH = b"/api/block/acme/x"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, b"Certificate verify failed"), (1, b"hostname mismatch"), (2, b"does not speak TLS")],
+    ids=["untrusted", "another name", "no TLS"],
+)
+def test_an_upstream_that_is_not_who_it_should_be(
+    lost: tuple[GuardingProxy, Listening], number: int, said: bytes
+) -> None:
+    """Each time a 502 that says why, by HTTP/1.1 and HTTP/2; it is counted as let through, and has no outcome."""
+    process, listening = lost
+    fields = [(b":method", b"GET"), (b":scheme", b"https"), (b":path", PATH), (b":authority", b"localhost"), ACME]
+    with process.counting() as counted:
+        for _ in range(2):
+            answer = _ask(listening[number], PATH, b"localhost")
+            assert (answer.status, said in answer.body) == (502, True)
+        with connected_http2(process, listening[number]) as client:
+            for _ in range(2):
+                stream = client.wait_for_any_end(client.request(fields))
+                assert (stream.status, stream.ended, said in stream.body) == (502, True, True)
+    assert (counted[FORWARDED], counted[GRANTED]) == (4, 4)
+    assert not [name for name in counted if name.startswith("orgfence_outcomes")]
+
+
+@pytest.mark.parametrize("host", ["refused", "unknown"])
+def test_an_upstream_that_is_not_there(lost: tuple[GuardingProxy, Listening], host: str) -> None:
+    """A 502 that says why, for a request, which is counted, and for a tunnel, which is none."""
+    process, listening = lost
+    name, port, said = {
+        "refused": (b"localhost", free_port(), b"Connect call failed"),
+        "unknown": (b"nowhere.invalid", 80, b"[Errno "),
+    }[host]
+    authority = b"%s:%d" % (name, port)
+    with process.counting() as counted:
+        answer = _ask(listening[-1], b"http://" + authority + PATH, authority)
+        assert (answer.status, said in answer.body) == (502, True)
+        with RawClient(listening[-1]) as client:
+            answer = client.tunnel(name.decode(), port)
+        assert (answer.status, said in answer.body) == (502, True)
+    assert (counted[FORWARDED], counted[GRANTED]) == (1, 1)
+
+
+def test_a_sidecar_whose_upstream_is_not_there(lost: tuple[GuardingProxy, Listening]) -> None:
+    """Its client finds the connection closed, as it would without the sidecar; nothing was asked, nothing counted."""
+    process, listening = lost
+    with process.counting() as counted:
+        for _ in range(2):
+            with RawClient(listening[3]) as client:
+                assert client.wait_for_close() == b""
+    assert FORWARDED not in counted
+
+
+def _ask(address: Address, target: bytes, host: bytes) -> Answer:
+    with RawClient(address) as client:
+        client.send(b"GET %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n\r\n" % (target, host, *ACME))
+        return client.read_answer()
