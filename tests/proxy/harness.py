@@ -593,6 +593,8 @@ class Http2Client:
             header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
         )
         self._connection = h2.connection.H2Connection(config)
+        # Heads of any size that the proxy passes on.
+        self._connection.decoder.max_header_list_size = MAX_READ
         self._connection.initiate_connection()
         self._flush()
         self.streams: dict[int, Stream] = {}

@@ -126,6 +126,18 @@ async def _reset_in_body(it: Exchange) -> None:
     it.reset()
 
 
+async def _reset_in_large_body(it: Exchange) -> None:
+    """Too large to be held until it is whole."""
+    await it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"some")
+    await asyncio.sleep(0.005)
+    it.reset()
+
+
+async def _close_in_large_body(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"some")
+    it.writer.close()
+
+
 async def _reset_in_chunk(it: Exchange) -> None:
     await it.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"4\r\nsome\r\n")
     await asyncio.sleep(0.005)
@@ -224,6 +236,51 @@ async def _hints_for_ever(it: Exchange) -> None:
     await it.send_for_ever(b"HTTP/1.1 102 Processing\r\n\r\n")
 
 
+async def _no_content(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 204 No Content\r\nX-Seen: 1\r\n\r\n")
+
+
+async def _not_modified(it: Exchange) -> None:
+    """With the length that the answer would have had otherwise, as RFC 9110 section 8.6 lets it."""
+    await it.send(b'HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\nETag: "x"\r\n\r\n')
+
+
+async def _not_modified_chunked(it: Exchange) -> None:
+    await it.send(b'HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\nETag: "x"\r\n\r\n')
+
+
+async def _head_sized(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+
+
+async def _head_chunked(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+
+async def _head_open(it: Exchange) -> None:
+    await it.send(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+async def _trailers(it: Exchange) -> None:
+    await it.send(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n",
+        b"4\r\nsome\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\n\r\n",
+    )
+
+
+async def _drops(it: Exchange) -> None:
+    """Say back what came, a byte at a time, the head as well."""
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(it.body), it.body)
+    await it.send(*(answer[at : at + 1] for at in range(len(answer))))
+
+
+async def _switch(it: Exchange) -> None:
+    """Go on in a protocol of its own."""
+    await it.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other/1\r\n\r\n", b"other")
+    await it.reader.read()
+    it.writer.close()
+
+
 BEHAVIOURS: dict[str, Behaviour] = {
     name.removeprefix("_").replace("_", "-"): function
     for name, function in list(globals().items())
@@ -244,9 +301,9 @@ class OddUpstream:
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="orgfence-odd-upstream-")
-        authority = CertificateAuthority(Path(self._folder.name))
-        self.ca_file = authority.file
-        certificate = authority.issue(["localhost", "127.0.0.1"])
+        self.authority = CertificateAuthority(Path(self._folder.name))
+        self.ca_file = self.authority.file
+        certificate = self.authority.issue(["localhost", "127.0.0.1"])
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(certificate,), name="odd-upstream")
         self._thread.start()
@@ -375,6 +432,9 @@ class _Http2:
         if kind == "close-instead" and not first:
             self._writer.close()
             return
+        if kind in self._FAULTS:
+            self._fail(kind, stream_id)
+            return
         if kind == "goaway-before":
             # The request will be answered all the same.
             self._go_away(stream_id)
@@ -385,6 +445,22 @@ class _Http2:
         self._connection.send_data(stream_id, b"ok", end_stream=True)
         if kind == "goaway-after":
             self._go_away(stream_id)
+
+    _FAULTS = frozenset(
+        {"close-at-once", "no-http2", "reset-at-once", "hang", "reset-in-body", "close-in-body", "hang-in-body"}
+    )
+
+    def _fail(self, kind: str, stream_id: int) -> None:
+        if kind.endswith("-in-body"):
+            self._connection.send_headers(stream_id, [(":status", "200")])
+            self._connection.send_data(stream_id, b"some")
+        self._flush()
+        if kind == "no-http2":
+            self._writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        if kind.startswith("reset"):
+            self._connection.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
+        elif not kind.startswith("hang"):
+            self._writer.close()
 
     def _go_away(self, last: int) -> None:
         self._last = last

@@ -15,6 +15,7 @@ from typing import Any
 import h2.connection
 import h2.events
 import h2.stream
+import hpack.hpack
 import mitmproxy.addons.next_layer
 import mitmproxy.net.http.http1
 import pytest
@@ -290,6 +291,21 @@ def replies_by_send(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Http1Connection, "_handle_event", handle_by_class)
     patch.setattr(Http1Server, "send", nothing)
+
+
+@change
+def answers_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Http1Server, "send", nothing)
+
+
+@change
+def tls_ends(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TunnelLayer, "_handle_command", nothing)
+
+
+@change
+def head_encoder(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(hpack.hpack.Encoder, "encode", lambda *_, **__: b"")
 
 
 @change

@@ -110,6 +110,16 @@ STARTS = {
         ["--mode", "reverse:https://hidden-user:hidden-password@api.example.com"],
         ["reverse:https://...@api.example.com", "no user and password"],
     ),
+    "a credential for a proxy that is not there": Start(
+        ["--set", "upstream_auth=hidden-user:hidden-password"], ["`upstream_auth`", "`--mode upstream:URL`"]
+    ),
+    "no such CA to trust": Start(
+        ["--set", "ssl_verify_upstream_trusted_ca=/nowhere/ca.pem"],
+        ["/nowhere/ca.pem", "no such file", "--set ssl_verify_upstream_trusted_ca="],
+    ),
+    "no CA to trust": Start(
+        ["--set", "ssl_verify_upstream_trusted_ca={folder}/rule.yaml"], ["rule.yaml", "no certificate", "a PEM file"]
+    ),
     "a mode as an option": Start(["--set", "mode=regular"], ["`mode`", "`--mode`"]),
     "proxy port in use": Start(["--listen", "{taken}"], ["{taken}", "address already in use", "--listen"], 1),
     "a mode's port in use": Start(["--mode", "regular@{taken}"], ["{taken}", "address already in use"], 1),

@@ -46,9 +46,6 @@ _CHECKS: dict[str, _Check] = {
     "modify_headers": _Check(_is_set, "it changes headers after they were judged", _LEAVE_OUT),
     "stickyauth": _Check(_is_set, "it adds a credential after the request was judged", _LEAVE_OUT),
     "stickycookie": _Check(_is_set, "it adds cookies after the request was judged", _LEAVE_OUT),
-    "upstream_auth": _Check(
-        _is_set, "in reverse mode it replaces `Authorization` after the request was judged", _LEAVE_OUT
-    ),
     "ignore_hosts": _Check(_is_set, "what it names is never judged", _HOSTS),
     "allow_hosts": _Check(_is_set, "what it does not name is never judged", _HOSTS),
     "tcp_hosts": _Check(_is_set, "what it names is never judged", _HOSTS),
@@ -65,8 +62,15 @@ _PROXYAUTH = _Check(
     "outside regular and upstream mode it takes the API's own `Authorization` for the proxy's",
     "Leave it out, or use `--mode regular` or `--mode upstream:URL`",
 )
+_UPSTREAM_AUTH = _Check(
+    _is_set,
+    "it is for the proxy of `--mode upstream:URL`, and in reverse mode it replaces `Authorization` after the request "
+    "was judged",
+    "Leave it out, or use it with `--mode upstream:URL` and without reverse modes",
+)
+_BY_MODE = {"proxyauth": _PROXYAUTH, "upstream_auth": _UPSTREAM_AUTH}
 #: All options that may be refused, whether mitmproxy's addon for them is loaded or not.
-REFUSABLE = frozenset(_CHECKS) | {"proxyauth"}
+REFUSABLE = frozenset(_CHECKS) | frozenset(_BY_MODE)
 
 
 def refusals(options: Options) -> list[str]:
@@ -74,14 +78,25 @@ def refusals(options: Options) -> list[str]:
     found = [name for name, check in _CHECKS.items() if name in options and check.undoes(getattr(options, name))]
     if "proxyauth" in options and options.proxyauth and not _takes_proxy_credentials(options.mode):
         found.append("proxyauth")
+    if "upstream_auth" in options and options.upstream_auth and not _has_proxy_upstream(options.mode):
+        found.append("upstream_auth")
     return [refusal_of(name) for name in found]
 
 
 def refusal_of(name: str) -> str:
     """Return the line that says why this option is refused and what to do."""
-    check = _CHECKS.get(name, _PROXYAUTH)
+    check = _CHECKS.get(name) or _BY_MODE[name]
     return f"mitmproxy's option `{name}` cannot be used with orgfence: {check.why}. {check.fix}"
 
 
 def _takes_proxy_credentials(modes: list[str]) -> bool:
-    return all(ProxyMode.parse(mode).type_name in ("regular", "upstream") for mode in modes)
+    return _kinds_of(modes) <= {"regular", "upstream"}
+
+
+def _has_proxy_upstream(modes: list[str]) -> bool:
+    kinds = _kinds_of(modes)
+    return "upstream" in kinds and "reverse" not in kinds
+
+
+def _kinds_of(modes: list[str]) -> set[str]:
+    return {ProxyMode.parse(mode).type_name for mode in modes}

@@ -5,6 +5,7 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 import difflib
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def apply_settings(settings: Settings, master: Master) -> None:
         options.update(confdir=options.confdir)
     except (exceptions.OptionsError, LDAPException) as error:
         raise StartError(_without_secrets(str(error), settings.options)) from None
+    _check_trusted(options)
     _check_ca(master)
 
 
@@ -125,6 +127,21 @@ def _check_known(name: str, options: Options) -> None:
     close = difflib.get_close_matches(name, options.keys(), n=1)
     fix = f"Did you mean `{close[0]}`?" if close else "`mitmdump --options` lists what there is"
     raise StartError(f"no loaded part of mitmproxy has an option `{name}`. {fix}")
+
+
+def _check_trusted(options: Options) -> None:
+    """Refuse a file of CAs that cannot be used, which mitmproxy would only find out with every connection."""
+    file = options.ssl_verify_upstream_trusted_ca
+    if file is None:
+        return
+    try:
+        ssl.create_default_context(cafile=Path(file).expanduser())
+    except OSError as error:
+        why = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else (error.strerror or "").lower()
+        raise StartError(
+            f"{file}: the CAs to trust upstream by cannot be read: {why}. Name a PEM file by "
+            "`--set ssl_verify_upstream_trusted_ca=FILE`",
+        ) from None
 
 
 def _check_ca(master: Master) -> None:

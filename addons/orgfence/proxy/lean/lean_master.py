@@ -22,6 +22,7 @@ from mitmproxy.addons import (
     proxyserver,
     tlsconfig,
     update_alt_svc,
+    upstream_auth,
 )
 from mitmproxy.master import Master
 from mitmproxy.options import Options
@@ -77,4 +78,6 @@ class LeanMaster(Master):
             tlsconfig.TlsConfig(),
             # In reverse mode an `Alt-Svc` of upstream's would lead clients past this proxy.
             update_alt_svc.UpdateAltSvc(),
+            # After the guards: what it adds is for the proxy behind this one.
+            upstream_auth.UpstreamAuth(),
         )

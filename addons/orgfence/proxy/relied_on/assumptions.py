@@ -244,6 +244,12 @@ ASSUMPTIONS = (
         ("wire.closed_connections", "wire.stale_connections"),
         "tunnels.tunnels_carry",
     ),
+    Assumption(
+        "tls_ends",
+        "`TLSLayer` hears by `receive_close` that nothing more comes from below, and sends by `send_data`, on `tls`.",
+        ("wire.tls_ends",),
+        "tunnels.tls_ends",
+    ),
     # HTTP/1.
     Assumption(
         "head_buffer",
@@ -302,6 +308,13 @@ ASSUMPTIONS = (
         private=(_HTTP1,),
     ),
     Assumption(
+        "answers_end",
+        "`Http1Server.send` is told of the end of an answer by `ResponseEndOfMessage`, and then calls `mark_done`.",
+        ("wire.http1_server",),
+        "http1.answers_end",
+        private=(_EVENTS, _HTTP1),
+    ),
+    Assumption(
         "closes_when_told",
         "`Connection: close` on an answer ends the HTTP/1 connection with it, also where it came to stand there later.",
         ("lifetime.in_flight", "wire.early_answer"),
@@ -329,6 +342,12 @@ ASSUMPTIONS = (
         "http2.connection_class",
         at_start=True,
         private=(_HTTP2, "mitmproxy.proxy.layers.http._http_h2"),
+    ),
+    Assumption(
+        "head_encoder",
+        "`H2Connection`, h2's, takes `Encoder`, hpack's, from its module's globals, and writes each field by `add`.",
+        ("wire.http2_heads",),
+        "http2.head_encoder",
     ),
     Assumption(
         "gives_room",

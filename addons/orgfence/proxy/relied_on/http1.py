@@ -161,6 +161,20 @@ def replies_by_send() -> str | None:
     return differs(serving.seen[-1], "Log")
 
 
+def answers_end() -> str | None:
+    serving = _serving().layer
+    told: list[bool] = []
+
+    def mark_done(*, request: bool = False, response: bool = False) -> CommandGenerator[None]:
+        told.append(response)
+        yield from ()
+
+    serving.mark_done = mark_done
+    serving.response = http.Response.make(200)
+    list(Http1Server.send(serving, ResponseEndOfMessage(1)))
+    return differs(told, [True])
+
+
 def closes_when_told() -> str | None:
     serving = _serving()
     response = http.Response.make(200, b"", {"Connection": "close"})

@@ -4,12 +4,14 @@
 
 from typing import Any
 
+import h2.connection
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import Event as Http2Event
 from h2.events import RequestReceived
 from h2.exceptions import ProtocolError
+from hpack.hpack import Encoder
 from hyperframe.frame import GoAwayFrame
 from mitmproxy import http
 from mitmproxy.proxy import commands, events
@@ -58,6 +60,21 @@ class Client:
         if body is not None:
             self.h2.send_data(1, body, end_stream=end)
         return self.say()
+
+
+def head_encoder() -> str | None:
+    written: list[bytes] = []
+
+    class Noting(Encoder):
+        def add(self, to_add: tuple[bytes, bytes], sensitive: bool, huffman: bool = False) -> bytes:
+            written.append(to_add[0])
+            return super().add(to_add, sensitive, huffman)
+
+    with replaced(h2.connection, "Encoder", Noting):
+        connection = H2Connection(H2Configuration(client_side=True))
+    connection.initiate_connection()
+    connection.send_headers(1, _HEAD)
+    return differs(written, [name for name, _ in _HEAD])
 
 
 def connection_class() -> str | None:

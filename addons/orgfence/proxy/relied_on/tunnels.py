@@ -17,7 +17,8 @@ from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.layers.http._events import RequestHeaders
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from mitmproxy.proxy.layers.modes import Socks5Proxy, TransparentProxy
-from mitmproxy.proxy.tunnel import TunnelLayer
+from mitmproxy.proxy.layers.tls import TLSLayer
+from mitmproxy.proxy.tunnel import TunnelLayer, TunnelState
 from mitmproxy.tls import ClientHello, TlsData
 from mitmproxy.websocket import WebSocketData
 
@@ -168,6 +169,32 @@ def tunnels_carry() -> str | None:
         (inner.timestamp_end is not None, True),
         (inner.connected, False),
     )
+
+
+def tls_ends() -> str | None:
+    class Noting(TLSLayer):
+        def receive_close(self) -> CommandGenerator[None]:
+            yield commands.Log("receive_close")
+
+        def send_data(self, data: bytes) -> CommandGenerator[None]:
+            yield commands.Log("send_data")
+
+    below = context()
+    layer = Noting(below, below.client)
+    layer.tunnel_state = TunnelState.OPEN
+    layer.child_layer = Chosen(below)
+    below.client.state = ConnectionState.OPEN
+    noted = [
+        command.message
+        for told in (
+            layer._handle_event(events.ConnectionClosed(below.client)),
+            layer._handle_command(commands.SendData(below.client, b"x")),
+        )
+        for command in told
+        if isinstance(command, commands.Log)
+    ]
+    by_openssl = {"RECEIVED_SHUTDOWN", "tls"} <= set(TLSLayer.receive_close.__code__.co_names)
+    return first_difference((noted, ["receive_close", "send_data"]), (by_openssl, True))
 
 
 def messages_may_go() -> str | None:

@@ -18,9 +18,9 @@ from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 from mitmproxy.proxy.layers.tls import ServerTLSLayer
-from OpenSSL import SSL
 
 from orgfence.proxy.lifetime.in_flight import ends_with_connection, handler_of, reset_on_close
+from orgfence.proxy.wire.tls_ends import was_ended_in_order
 
 
 def install() -> None:
@@ -51,7 +51,7 @@ def _read_body(self: Http1Connection, event: events.Event) -> CommandGenerator[N
 def _was_closed_in_order(client: Http1Connection) -> bool:
     for layer in client.context.layers:
         if isinstance(layer, ServerTLSLayer) and layer.conn is client.conn:
-            return bool(layer.tls.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
+            return was_ended_in_order(layer.tls)
     handler = handler_of(client.context.client)
     transport = handler and handler.transports.get(client.conn)
     error = getattr(transport and transport.reader, "exception", None)

@@ -25,10 +25,18 @@ def install() -> None:
 
 def _register_and_forget(self: HttpLayer, command: RegisterHttpConnection) -> CommandGenerator[None]:
     yield from _register(self, command)
-    kept = {self.context.client, self.context.server, *(stream.context.server for stream in self.streams.values())}
-    for connection, layer in list(self.connections.items()):
-        if connection not in kept and connection not in self.waiting_for_establishment and _is_over(connection, layer):
-            del self.connections[connection]
+    # Below a CONNECT the layer of that has noted the connection as well, so as to pass on what comes of it.
+    for http_layer in self.context.layers:
+        if isinstance(http_layer, HttpLayer):
+            _forget_closed(http_layer)
+
+
+def _forget_closed(http_layer: HttpLayer) -> None:
+    streams = (stream.context.server for stream in http_layer.streams.values())
+    kept = {http_layer.context.client, http_layer.context.server, *streams, *http_layer.waiting_for_establishment}
+    for connection, layer in list(http_layer.connections.items()):
+        if connection not in kept and _is_over(connection, layer):
+            del http_layer.connections[connection]
 
 
 def _is_over(connection: Connection, layer: Layer) -> bool:

@@ -20,7 +20,7 @@ from mitmproxy import http
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http as http_layers
-from mitmproxy.proxy.layers.http import HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     HttpEvent,
@@ -101,10 +101,21 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
             return (yield from self._go_by(late_answer))
         return False
 
+    def check_invalid(self, request: bool) -> CommandGenerator[bool]:
+        """Refuse what has malformed headers, and let go of it: mitmproxy would keep it while an HTTP/2 client stays."""
+        return self._let_go_if(super().check_invalid(request))
+
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:
         """Hold no more of a body than is read, where mitmproxy asks whether it holds more than its own options say."""
         is_held = request and self._limit is not None
-        return (self._check_held_size if is_held else super().check_body_size)(request)
+        check = (self._check_held_size if is_held else super().check_body_size)(request)
+        return self._let_go_if(check) if self.context.options.body_size_limit else check
+
+    def _let_go_if(self, check: CommandGenerator[bool]) -> CommandGenerator[bool]:
+        is_over = yield from check
+        if is_over and self.client_state == self.state_errored:
+            yield DropStream(self.stream_id)
+        return is_over
 
     def _check_held_size(self, request: bool) -> CommandGenerator[bool]:
         if (yield from super().check_body_size(request)):

@@ -1,7 +1,8 @@
 """Speaks HTTP/2 to upstream so that its GOAWAY costs nothing.
 
 mitmproxy takes GOAWAY for the end of all that is in flight. But upstream says by it which requests it will still answer
-(RFC 9113 section 6.8): those are waited for, and of the others it is known that they may be sent again.
+(RFC 9113 section 6.8): those are waited for, and of the others it is known that they may be sent again. What a client
+has given up on is waited for no longer; mitmproxy would for as long as the connection lives.
 
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
@@ -16,13 +17,13 @@ from h2.events import Event as Http2Event
 from h2.events import StreamEnded, StreamReset
 from hyperframe.frame import Frame, GoAwayFrame
 from mitmproxy.connection import ConnectionState
-from mitmproxy.proxy import commands
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseProtocolError
+from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http2 import Http2Client
 
 
@@ -57,6 +58,16 @@ class PatientHttp2Client(Http2Client):
         super().__init__(context)
         # h2 would neither send nor take anything after it.
         self.h2_conn._frame_dispatch_table[GoAwayFrame] = _receive_goaway
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        handling = super()._handle_event(event)
+        return self._give_up(event, handling) if isinstance(event, RequestProtocolError) else handling
+
+    def _give_up(self, event: RequestProtocolError, handling: CommandGenerator[None]) -> CommandGenerator[None]:
+        ours = self.our_stream_id.get(event.stream_id)
+        yield from handling
+        if ours is not None and self.streams.pop(ours, None) is not None and self._is_going_away:
+            yield from self._close_if_done()
 
     def handle_h2_event(self, event: Http2Event) -> CommandGenerator[bool]:
         """Handle what upstream has sent; return whether the connection is over."""

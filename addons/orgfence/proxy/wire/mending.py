@@ -11,7 +11,10 @@ from orgfence.proxy.wire import (
     early_answer,
     heads,
     http1_client,
+    http1_server,
     http2_client,
+    http2_heads,
+    tls_ends,
     trailers,
 )
 from orgfence.proxy.wire.gate import Gate
@@ -22,12 +25,15 @@ def install(gate: Gate, hooks: AddonManager) -> None:
     early_answer.install(gate, served_by=inline_stream(hooks))
     for changed in (
         http1_client,
+        http1_server,
         http2_client,
         back_pressure,
         heads,
+        http2_heads,
         broken_bodies,
         closed_connections,
         connection_ends,
+        tls_ends,
         trailers,
     ):
         changed.install()

@@ -86,7 +86,8 @@ class RepeatingStream(HttpStream):
         speaker = speaker_on(self._http_layer, self.context.server)
         if isinstance(speaker, Http1Client):
             return self._is_reused and not speaker.buf
-        return isinstance(speaker, PatientHttp2Client) and speaker.has_served
+        # A stream that was reset alone is an answer of a kind, from an upstream that is still there.
+        return isinstance(speaker, PatientHttp2Client) and speaker.has_served and not self.context.server.connected
 
     def _repeat(self) -> CommandGenerator[None]:
         if not (yield from self.make_server_connection()):
