@@ -165,8 +165,8 @@ def answers_end() -> str | None:
     serving = _serving().layer
     told: list[bool] = []
 
-    def mark_done(*, request: bool = False, response: bool = False) -> CommandGenerator[None]:
-        told.append(response)
+    def mark_done(**done: bool) -> CommandGenerator[None]:
+        told.append(done.get("response", False))
         yield from ()
 
     serving.mark_done = mark_done
