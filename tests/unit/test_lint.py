@@ -379,6 +379,8 @@ def test_of_two_rules_that_are_alike_the_later_is_redundant(one: str, other: str
         (f"{ORGS[:-1]}, listen: [8081]}}\n{IN_PATH}", BASE),
         (f"{ORGS[:-1]}, listen: [8081]}}\n{IN_PATH}", f"{ORGS[:-1]}, listen: [8082]}}\n{IN_PATH}"),
         (f"{ORGS[:-1]}, encoded_slash: data}}\n{IN_PATH}", BASE),
+        # Under `unmatched: block` only a path as it stands counts, and there an encoded slash is data without it.
+        (BASE, f"{ORGS[:-1]}, encoded_slash: separator}}\n{IN_PATH}"),
         (f"{BASE}\nexcept: [{{claims: {{a: b}}}}]", BASE),
         (f"{BASE}\nexcept: [{{paths: [/orgs/me]}}]", BASE),
         (f'{MATCH}, paths: ["/orgs/{{org}}"]}}\n{IN_PATH}', BASE),

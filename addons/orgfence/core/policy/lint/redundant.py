@@ -72,8 +72,16 @@ def _is_as_strict(other: Rule, rule: Rule) -> bool:
         and set(other.except_claims) <= set(rule.except_claims)
         and (other.methods is None or (rule.methods is not None and _with_get(other.methods) >= rule.methods))
         and (other.listen is None or (rule.listen is not None and other.listen >= rule.listen))
-        and other.encoded_slash in {EncodedSlash.BOTH, rule.encoded_slash}
+        and _reads_slashes_alike(other.encoded_slash, rule.encoded_slash)
     )
+
+
+def _reads_slashes_alike(other: EncodedSlash, own: EncodedSlash) -> bool:
+    """Return whether a rule reads all that another one does, and the same of it as the path as it stands.
+
+    Only that counts as a match under `unmatched: block`, and `both` has an encoded slash there for data.
+    """
+    return other is own or (other is EncodedSlash.BOTH and own is EncodedSlash.DATA)
 
 
 def _with_get(methods: frozenset[bytes]) -> frozenset[bytes]:
