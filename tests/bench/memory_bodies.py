@@ -20,7 +20,7 @@ from tests.bench.upstreams import taking
 
 _BLOCK = bytes(256 * 1024)
 #: What may be on its way in buffers; a body kept whole would be far beyond.
-_ALLOWANCE = 64.0
+_ALLOWANCE = 32.0
 _TIMEOUT = 120.0
 
 

@@ -23,7 +23,7 @@ from tests.bench.policies import SERVICE, token
 from tests.bench.table import Row
 from tests.bench.upstreams import taking
 
-_ALLOWANCE = 64.0
+_ALLOWANCE = 32.0
 # The widest that flow control can be opened.
 _WIDEST = 2**31 - 1
 
