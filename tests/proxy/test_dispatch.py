@@ -327,7 +327,8 @@ def test_a_request_asks_no_more_addons_than_these() -> None:
         }
         await master.done()
         assert asked == {
-            "requestheaders": ["EarlyDisableH2C", "ProxyAuth", Guard.__qualname__.partition(".")[0]],
+            # The last one has a proxy behind ours get its credential.
+            "requestheaders": ["EarlyDisableH2C", "ProxyAuth", Guard.__qualname__.partition(".")[0], "UpstreamAuth"],
             # It answers for the list of what its CA has revoked.
             "request": ["TlsConfig"],
             "responseheaders": ["UpdateAltSvc"],
