@@ -9,9 +9,11 @@ from orgfence.core.decision import Inspection
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
 from orgfence.core.policy.load import PolicyText, load_policy
+from orgfence.core.policy.outside import Outside
 from orgfence.core.request import AWAITED, Authority, Body, Request
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
+from orgfence.policy_files import shipped_presets
 
 NOW = 1_800_000_000.0
 CORP = "https://login.example.com"
@@ -32,7 +34,7 @@ rules:
 def load(text: str | bytes, name: str = "policy.yaml") -> Ruleset:
     """Return the ruleset of a policy of one file."""
     data = text.encode() if isinstance(text, str) else text
-    return load_policy([PolicyText(name, data)]).ruleset
+    return load_policy([PolicyText(name, data)], Outside(presets=shipped_presets())).ruleset
 
 
 def ruleset_of(*rules: str, top: str = "") -> Ruleset:

@@ -3,9 +3,10 @@
 import gc
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,8 @@ from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
 
 STARTER_NAME = "starter policy"
+# Lies beside the presets, and is a whole policy.
+_STARTER = "starter.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,15 @@ def read_policy(path: Path) -> Policy:
 
 def read_starter() -> Policy:
     """Load the policy that applies when none is named: it observes every host by the common claims."""
-    text = resources.files("orgfence.issuers").joinpath("starter.yaml").read_bytes()
+    text = resources.files("orgfence.issuers").joinpath(_STARTER).read_bytes()
     return load_policy([PolicyText(STARTER_NAME, text)])
+
+
+@cache
+def shipped_presets() -> Mapping[str, bytes]:
+    """Return the presets that ship inside the package: what is known of real issuers, by name."""
+    files = (file for file in resources.files("orgfence.issuers").iterdir() if file.name.endswith(".yaml"))
+    return {file.name.removesuffix(".yaml"): file.read_bytes() for file in files if file.name != _STARTER}
 
 
 # Where one is known: the bytes, or why there are none.
@@ -110,7 +120,7 @@ class PolicyFiles:
         if self.faults:
             raise StartError("\n".join(self.faults))
         with _collector_paused():
-            return load_policy(self.texts, Outside(dict(os.environ), self._value))
+            return load_policy(self.texts, Outside(dict(os.environ), self._value, shipped_presets()))
 
     def holds(self, other: "PolicyFiles") -> bool:
         """Return whether all that the other depends on was the same here."""

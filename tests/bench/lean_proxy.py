@@ -25,6 +25,12 @@ class Open:
     def answer_held(self, flow: http.HTTPFlow) -> http.Response | None:
         """Let it through."""
 
+    def limit_of_answer(self, flow: http.HTTPFlow) -> int | None:
+        """Hold none."""
+
+    def answer_too_long(self, flow: http.HTTPFlow) -> None:
+        """Never called, since none is held."""
+
     def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
         """Let it through."""
 

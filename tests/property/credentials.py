@@ -30,6 +30,7 @@ def claim_sets(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> Policy:
             )
     if draw(chance(3)):
         claims |= draw(st.sampled_from(TRAITS))
+    claims |= draw(clients(issuer))
     if draw(st.booleans()):
         claims["exp"] = NOW + draw(times)
     for name in ("nbf", "iat"):
@@ -38,6 +39,14 @@ def claim_sets(draw: st.DrawFn, issuer: Policy, orgs: list[str]) -> Policy:
     if draw(chance(20)):
         claims[draw(st.sampled_from(["exp", "nbf", "iat"]))] = draw(st.sampled_from(["9999999999", True, None, [1]]))
     return claims
+
+
+@st.composite
+def clients(draw: st.DrawFn, issuer: Policy) -> Policy:
+    """Draw whose client a token was issued to, most often where the issuer knows that."""
+    if "oauth" not in issuer and not draw(chance(8)):
+        return {}
+    return draw(st.sampled_from([{"client_id": "app"}, {"azp": "app"}, {"client_id": "nobody", "azp": "app"}, {}]))
 
 
 @st.composite

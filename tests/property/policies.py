@@ -119,6 +119,7 @@ def policies(draw: st.DrawFn) -> Policy:
             policy["issuers"][name]["leeway"] = "0s"
         if draw(chance(6)):
             policy["issuers"][name]["ids"] = "salesforce"
+        policy["issuers"][name] |= draw(apis())
     policy |= draw(defaults())
     if draw(chance(3)):
         policy["body_limit"] = draw(st.sampled_from(["40B", "200B", "1KiB"]))
@@ -128,6 +129,27 @@ def policies(draw: st.DrawFn) -> Policy:
     count = draw(st.integers(1, 4))
     policy["rules"] = [draw(rules(policy["issuers"], f"r{number}")) for number in range(count)]
     return policy
+
+
+#: Where an issuer's API may name another party.
+OTHER_PARTIES: list[Any] = [
+    *("/orgs/{org}/**", "/orgs/*/users/{user}", "/p/@{org}/**", "/{org}/items", "/v{version}/**"),
+    *("/v{version}/orgs/{org}/**", {"path": "/orgs/{org}", "query": "org_id"}, {"path": "/**", "query": ["org_id"]}),
+]
+
+
+@st.composite
+def apis(draw: st.DrawFn) -> Policy:
+    """Draw what an issuer says of its API and of its clients, if it does."""
+    issuer: Policy = {}
+    if draw(chance(3)):
+        issuer["other_party"] = draw(some(OTHER_PARTIES, 2))
+    if draw(chance(2 if issuer else 8)):
+        issuer["hosts"] = draw(some(HOSTS, 2))
+    if draw(chance(4)):
+        # No request of this world goes there.
+        issuer["oauth"] = {"hosts": ["login.elsewhere.org"], "clients": {"app": draw(org_words)}}
+    return issuer
 
 
 @st.composite
@@ -171,6 +193,9 @@ def rules(draw: st.DrawFn, issuers: Policy, rule_id: str) -> Policy:
             rule["agree"] = draw(st.sampled_from([True, True, False]))
     if token := draw(demands(issuers, "org" in rule)):
         rule["token"] = token
+    usable = [issuers[token["issuer"]]] if "issuer" in token else issuers.values()
+    if "org" in rule and any("oauth" in issuer for issuer in usable) and draw(chance(3)):
+        rule["org"] = [*([rule["org"]] if isinstance(rule["org"], dict) else rule["org"]), {"client": True}]
     if draw(chance(3)):
         rule["pass_without"] = draw(some(["token", "org", "claim"] if "org" in rule else ["token"]))
     if not draw(chance(5)):

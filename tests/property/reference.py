@@ -7,6 +7,7 @@ template. It is slow, and it shares no code with the engine but the record of a 
 from typing import NamedTuple
 
 from tests.property.reference_body import Body, BodyIsAwaitedError
+from tests.property.reference_party import compared, with_client
 from tests.property.reference_path import Reading
 from tests.property.reference_request import (
     Name,
@@ -21,7 +22,7 @@ from tests.property.reference_request import (
     readings_of,
     requested_orgs,
 )
-from tests.property.reference_token import Policy, Token, is_excepted, read_token, salesforce_org, same_org
+from tests.property.reference_token import Policy, Token, is_excepted, listed, read_token, salesforce_org, same_org
 
 from orgfence.core.request import Request
 
@@ -221,6 +222,9 @@ def judge_orgs(
     if "org" not in rule:
         return Answer("token_accepted")
     passing = rule.get("pass_without", [])
+    sources = compared(policy, rule, name, reading, token)
+    is_complete = len(sources) == len(listed(rule["org"]))
+    rule = rule | {"org": [one for source in sources for one in with_client(policy, source, token)]}
     values = requested_orgs(rule, request, name, reading, body)
     if values is None:
         return Answer("body_unread")
@@ -230,7 +234,7 @@ def judge_orgs(
     if token.is_salesforce:
         requested = frozenset(salesforce_org(value) for value in requested)
     if not requested:
-        return Answer("not_judged" if "org" in passing else "org_absent")
+        return Answer("org_absent" if is_complete and "org" not in passing else "not_judged")
     if rule.get("agree") and len(requested) > 1:
         return Answer("org_ambiguous")
 

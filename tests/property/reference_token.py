@@ -40,6 +40,7 @@ def salesforce_org(value: bytes) -> bytes:
 class Token(NamedTuple):
     """A token that was read; orgs are a set, or the reason why there are none."""
 
+    issuer: str
     #: All that it says, where it is a JWT.
     claims: Policy
     is_salesforce: bool
@@ -79,6 +80,7 @@ def read_token(policy: Policy, credential: bytes, named: str | None) -> Token | 
         return "token_opaque"
     claims = documents.get("claim", {})
     return Token(
+        issuer=candidates[0],
         claims=claims,
         is_salesforce="ids" in issuer,
         active="org_claim_malformed" if not isinstance(active, str) and len(active) > 1 else active,

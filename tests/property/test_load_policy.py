@@ -1,5 +1,6 @@
 """Whatever bytes the files of a policy have, they are a ruleset that can judge, or faults with a place."""
 
+import json
 import re
 from collections.abc import Callable
 from importlib.resources import files
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.guarding import NOW, bearer, request_of
 
 from orgfence.core.decision import Inspection, Reason
+from orgfence.core.error_envelope import Said
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
 from orgfence.core.policy.faults import PolicyError
@@ -39,6 +41,24 @@ issuers:
       scopes: scope
     leeway: 10s
     ids: salesforce
+    hosts: [api.example.com, "{tenant}.example.com:8443"]
+    other_party: ["/orgs/*/partners/{org}/**", {path: /x, query: [org, partner]}]
+    errors: {body: {code: "{reason}", status: "{status}", more: [1, null, {x: "{detail} {id}"}]}, content_type: text/x}
+    lookup:
+      {url: "https://{host}/me?realm={realm}", method: POST, timeout: 5s, active: /org, member: [/orgs/*], scopes: /scp}
+    oauth:
+      hosts: [login.example.com, "{any}.login.example.com"]
+      authorize: [/authorize]
+      par: ["/{realm}/par"]
+      token: [/token, /oauth2/token]
+      org_parameter: [target, org]
+      flags: {multi_org: "true"}
+      refresh_needs_scope: true
+      scopes: [read, write]
+      clients: {app: acme, other: globex}
+      enforcement: block
+      block_responses: true
+  ready: {preset: it, iss: "https://ready.example.com", claims: {active: org}}
   old: {claims: {member: {opaque: "{org}!**"}, active: {jose: tnk}, scopes: /realm/*}}
 rules:
   - id: org-in-path
@@ -61,6 +81,7 @@ rules:
       - {cookie: org}
       - {body: /organization/id}
       - {form: org}
+      - {client: true}
     agree: true
     token:
       issuer: corp
@@ -98,7 +119,7 @@ orgs:
   initech: {id: {file: initech.txt}}
 rules:
   - id: other/org
-    match: {hosts: ["${HOST}"], paths: ["/orgs/{org}", "/@{org}/**"], encoded_slash: separator}
+    match: {hosts: ["${HOST}", "preset:it"], paths: ["/orgs/{org}", "/@{org}/**"], encoded_slash: separator}
     org: [{path: org}, {value: initech}]
     token: {issuer: old}
 """
@@ -107,6 +128,10 @@ SECRET = "{hunter2"
 OUTSIDE = Outside(
     {"HOST": "api.example.org", "EMPTY": "", "ODD": "{a\tb: [{", "WRONG": "/a/{x}/{x}%2F** ~9"},
     lambda path, _: f"{SECRET}-{path:.20}",
+    {
+        "it": b"hosts: [api.ready.test]\nclaims: {member: orgs}\noauth: {hosts: [login.ready.test]}",
+        "odd": b"hosts: [{a: b}, '{']\nclaims: {member: {jose: [x]}}\noauth: 7\nleeway: 1\nother_party: [/x, {}]",
+    },
 )
 
 
@@ -141,6 +166,7 @@ def _lines_of(text: bytes) -> list[str]:
     return re.split(r"\r\n|\r|\n", text.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"))
 
 
+SAID = Said("title", "detail", "reason", 403, "rule", "id", "advice")
 REQUESTS = [
     request_of(b"/api/v2/organizations/acme/x?org=acme", bearer({"org_ids": ["acme"], "scope": "a"}), listen_port=8081),
     request_of(
@@ -148,6 +174,8 @@ REQUESTS = [
         bearer({"orgs": "acme", "role": [True, 7, "x"]}),
         hosts=(b"t.example.com:8443", b"hunter2.example.org"),
     ),
+    request_of(b"/authorize?client_id=app&scope=reed&org_id=acme", hosts=(b"login.example.com",)),
+    request_of(b"/token", (b"Content-Type", b"application/json"), method=b"POST", hosts=(b"login.ready.test",)),
 ]
 
 
@@ -159,7 +187,10 @@ def _judge_with(policy: Policy) -> None:
     for request in requests:
         inspection = inspect(request, policy.ruleset, Known(TokenCache()), NOW)
         assert isinstance(inspection, Inspection)
-        assert all(decision.reason is not Reason.INTERNAL_ERROR for decision in inspection.decisions)
+        for decision in inspection.decisions:
+            assert decision.reason is not Reason.INTERNAL_ERROR, decision.error
+            errors = policy.ruleset.errors_of(decision)
+            assert errors is None or isinstance(json.loads(errors.filled(SAID)), dict)
 
 
 def test_the_full_policy_has_no_faults() -> None:
@@ -295,7 +326,23 @@ _TRAPS = [
         "{file: }",
         "{file: [x]}",
     ),
-    *("/a/{b", "{a}{b}", "/**/x", "*", "/~2", "/", "//", "{a}.{a}", "[::1]", "10.1", "x" * 1001, "\u0130", "\u200b"),
+    *(
+        "/a/{b",
+        "{a}{b}",
+        "/**/x",
+        "*",
+        "/~2",
+        "/",
+        "//",
+        "{a}.{a}",
+        "[::1]",
+        "10.1",
+        "preset:it",
+        "odd",
+        "x" * 1001,
+        "\u0130",
+        "\u200b",
+    ),
     *("0B", "1GiB", "999999h", "99999999999", "GET /", "GET https://", "GET https://x:0/", "GET https://${HOST}/{x}"),
     *WORDS,
 ]

@@ -145,7 +145,7 @@ class Upstream:
         authority = CertificateAuthority(Path(self._folder.name))
         self.ca_file = authority.file
         certificate, key = authority.issue(self._names)
-        plain, tls = _listening_socket(), _listening_socket()
+        plain, tls = listening_socket(), listening_socket()
         self.address: Address = plain.getsockname()
         self.tls_address: Address = tls.getsockname()
 
@@ -218,7 +218,8 @@ class Upstream:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _listening_socket() -> socket.socket:
+def listening_socket() -> socket.socket:
+    """Listen on a free port of the loopback, as an event loop wants it."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     return listening

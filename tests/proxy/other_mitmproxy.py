@@ -572,6 +572,14 @@ def held_bodies_can_stream(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def held_answers_can_stream(patch: pytest.MonkeyPatch) -> None:
+    def refuse(_):
+        raise NotImplementedError("too late to stream")
+
+    patch.setattr(HttpStream, "start_response_stream", refuse)
+
+
+@change
 def paused_events(patch: pytest.MonkeyPatch) -> None:
     handle = Layer.handle_event
 

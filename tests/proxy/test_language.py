@@ -116,6 +116,7 @@ CASES = [
     org("{body: /org}", "body", body=b'{"org": "globex"}'),
     org("{form: org}", "form", b"/", FORM, body=b"org=globex"),
     org("{value: globex}", "value"),
+    Case("OrgSourceEntry.client", "org: {client: true}", "", REFUSED, GRANTED, (bearer("acme", client_id="app"),)),
     Case(
         "OrgSourceEntry.split",
         "org: {header: X-Org, split: ','}",
@@ -193,6 +194,7 @@ class IssuerCase(NamedTuple):
     #: Instead of a JWT.
     opaque: bytes = b""
     rule: str = "org: {value: acme}, token: {%s}"
+    path: bytes = b"/"
 
 
 NO_ORG = "blocked: org_claim_missing"
@@ -263,6 +265,108 @@ ISSUER_CASES = [
         {"o": "acme", "iss": "ISS/a"},
         "blocked: issuer_untrusted",
     ),
+    IssuerCase(
+        "IssuerEntry.preset",
+        "preset: generic, oauth: {hosts: [login.preset.test]}",
+        "claims: {member: o}",
+        {"org_ids": "acme"},
+        NO_ORG,
+    ),
+    IssuerCase(
+        "OtherPartyEntry.path",
+        "claims: {member: o}, other_party: ['/partners/{any}']",
+        "claims: {member: o}, other_party: ['/others/{any}']",
+        {"o": "acme"},
+        REFUSED,
+        rule="org: {path: o}, paths: ['/partners/{o}'], token: {%s}",
+        path=b"/partners/globex",
+    ),
+    IssuerCase(
+        "OtherPartyEntry.query",
+        "claims: {member: o}, other_party: [{path: /q, query: partner}]",
+        "claims: {member: o}",
+        {"o": "acme"},
+        REFUSED,
+        rule="org: {query: partner}, token: {%s}",
+        path=b"/q?partner=globex",
+    ),
+]
+
+
+class ExchangeCase(NamedTuple):
+    """A key of an issuer's `oauth`, one that says it, one that does not, and an exchange that they differ about."""
+
+    key: str
+    said: str
+    unsaid: str
+    expected: str
+    otherwise: str
+    path: bytes = b"/oauth/authorize?client_id=app&scope=read"
+    #: A form; empty: the request has no body.
+    body: bytes = b""
+
+
+REFRESH = b"grant_type=refresh_token&refresh_token=invented&client_id=app"
+ORG_MISSING = "blocked: authorize_org_missing"
+EXCHANGE_CASES = [
+    ExchangeCase(
+        "OAuthEntry.hosts", "org_parameter: o", "hosts: [elsewhere.test], org_parameter: o", ORG_MISSING, GRANTED
+    ),
+    ExchangeCase("OAuthEntry.org_parameter", "org_parameter: o", "", ORG_MISSING, GRANTED),
+    ExchangeCase(
+        "OAuthEntry.authorize",
+        "org_parameter: o, authorize: [/a]",
+        "org_parameter: o",
+        ORG_MISSING,
+        GRANTED,
+        b"/a?client_id=app",
+    ),
+    ExchangeCase(
+        "OAuthEntry.par",
+        "org_parameter: o, par: [/p]",
+        "org_parameter: o",
+        ORG_MISSING,
+        GRANTED,
+        b"/p",
+        b"client_id=app",
+    ),
+    ExchangeCase(
+        "OAuthEntry.token",
+        "refresh_needs_scope: true, token: [/t]",
+        "refresh_needs_scope: true",
+        "blocked: refresh_scope_missing",
+        GRANTED,
+        b"/t",
+        REFRESH,
+    ),
+    ExchangeCase(
+        "OAuthEntry.refresh_needs_scope",
+        "refresh_needs_scope: true",
+        "",
+        "blocked: refresh_scope_missing",
+        GRANTED,
+        b"/oauth/token",
+        REFRESH,
+    ),
+    ExchangeCase(
+        "OAuthEntry.flags",
+        "org_parameter: o, flags: {multi: 'true'}",
+        "org_parameter: o",
+        "blocked: authorize_flag_missing",
+        GRANTED,
+        b"/oauth/authorize?client_id=app&o=named",
+    ),
+    ExchangeCase("OAuthEntry.scopes", "scopes: [write]", "scopes: [read]", "blocked: scope_form", GRANTED),
+    ExchangeCase(
+        "OAuthEntry.clients", "org_parameter: o, clients: {app: named}", "org_parameter: o", GRANTED, ORG_MISSING
+    ),
+    ExchangeCase(
+        "OAuthEntry.enforcement",
+        "org_parameter: o, enforcement: annotate",
+        "org_parameter: o",
+        "annotated: authorize_org_missing",
+        ORG_MISSING,
+    ),
 ]
 
 #: Where the keys are tested that are no matter of one rule or issuer.
@@ -280,6 +384,12 @@ ELSEWHERE = {
         ("PolicyFile.unmatched", "PolicyFile.disclose", "PolicyFile.annotate_request", "PolicyFile.body_limit"),
         "test_global_keys_are_for_all_files",
     ),
+    "IssuerEntry.hosts": "test_the_hosts_of_a_preset_are_its_issuers",
+    **dict.fromkeys(("IssuerEntry.oauth", "IssuerEntry.other_party"), "sections of others"),
+    **dict.fromkeys(("IssuerEntry.errors", "ErrorsEntry.body", "ErrorsEntry.content_type"), "test_api_errors.py"),
+    **{f"LookupEntry.{key}": "nothing is asked yet" for key in list(model.LookupEntry.keys())},
+    "IssuerEntry.lookup": "nothing is asked yet",
+    "OAuthEntry.block_responses": "tests/unit/test_compile_oauth.py",
     "PolicyFile.log_repeat": "test_global_keys_are_for_all_files",
     "OrgSourceEntry.strip": "test_a_stripped_header_is_not_forwarded",
     "RuleEntry.examples": "tests/system/test_check.py: for `orgfence check` alone",
@@ -294,7 +404,8 @@ def keys_of(section: type[Section]) -> set[str]:
 def test_every_key_is_tested() -> None:
     """A key that this version takes has a case here, or is named with the test that it has."""
     keys = set().union(*(keys_of(section) for section in Section.__subclasses__()))
-    tested = {case.key for case in CASES} | {case.key for case in ISSUER_CASES} | ELSEWHERE.keys()
+    cases: list[Case | IssuerCase | ExchangeCase] = [*CASES, *ISSUER_CASES, *EXCHANGE_CASES]
+    tested = {case.key for case in cases} | ELSEWHERE.keys()
     assert keys - tested == set()
 
 
@@ -332,8 +443,18 @@ version: 1
 orgs:
   named: {{id: named-id, aliases: [alias]}}
 issuers:
-  corp: {{iss: {ISS}, claims: {{member: org_ids, active: active, scopes: scope}}}}
+  corp:
+    iss: {ISS}
+    claims: {{member: org_ids, active: active, scopes: scope}}
+    oauth: {{hosts: [login.corp.test], clients: {{app: globex}}}}
   other: {{iss: https://other.example.com, claims: {{member: org_ids, scopes: scope}}}}
+  ready:
+    preset: generic
+    iss: https://ready.example.com
+    hosts: [ready.test, "*.ready.test"]
+    oauth: {{hosts: [login.ready.test]}}
+rules:
+  - {{id: ready, match: {{hosts: ["preset:generic", also.test]}}, {VALUE}, enforcement: block}}
 """
 
 
@@ -342,6 +463,12 @@ def issuer_of(index: int, said: bool, keys: str) -> str:
     iss = f"https://{name}"
     own = "" if "iss: " in keys else f"iss: {iss}, "
     return f"  {name}: {{{own}{keys.replace('ISS', iss)}}}\n"
+
+
+def exchange_issuer(index: int, said: bool, keys: str) -> str:
+    name = f"exchange-{'said' if said else 'unsaid'}-{index}"
+    hosts = "" if "hosts: " in keys else f"hosts: [exchange-{host(index, said)}], "
+    return f"  {name}: {{iss: https://{name}, oauth: {{{hosts}{keys}}}}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -360,6 +487,9 @@ def folder() -> Iterator[Path]:
                 issuers += issuer_of(index, said, issuer_case.said if said else issuer_case.unsaid)
                 keys = issuer_case.rule % f"issuer: {'said' if said else 'unsaid'}-{index}"
                 rules += rule(f"issuer-{index}-{said}", keys, f"issuer-{host(index, said)}")
+        for index, exchange_case in enumerate(EXCHANGE_CASES):
+            for said in (True, False):
+                issuers += exchange_issuer(index, said, exchange_case.said if said else exchange_case.unsaid)
         (path / "cases.yaml").write_text(f"version: 1\nenforcement: block\nissuers:\n{issuers}rules:\n{rules}")
         (path / "block.yml").write_text(
             "version: 1\nenforcement: block\nundetermined: annotate\nrules:\n"
@@ -426,9 +556,32 @@ def test_an_issuer_that_says_it_and_one_that_does_not(language: GuardingProxy, i
         iss = f"https://{'said' if said else 'unsaid'}-{index}"
         claims = json.loads(json.dumps({"iss": "ISS", **case.claims}).replace("ISS", iss))
         token = case.opaque or jwt_of(claims, {"alg": "none", **dict(case.header)})
-        answer = ask(language, f"issuer-{host(index, said)}", b"/", (b"authorization", b"Bearer " + token))
+        answer = ask(language, f"issuer-{host(index, said)}", case.path, (b"authorization", b"Bearer " + token))
         found.append(became(answer))
     assert found == [case.expected, case.otherwise]
+
+
+@pytest.mark.parametrize("index", range(len(EXCHANGE_CASES)), ids=[case.key for case in EXCHANGE_CASES])
+def test_an_exchange_with_an_issuer_that_says_it_and_one_that_does_not(language: GuardingProxy, index: int) -> None:
+    """The proxy asks of the one what the key says, and of the other what is so without it."""
+    case = EXCHANGE_CASES[index]
+    fields, method = ((FORM,), b"POST") if case.body else ((), b"GET")
+    found = [
+        became(ask(language, f"exchange-{host(index, said)}", case.path, *fields, method=method, body=case.body))
+        for said in (True, False)
+    ]
+    assert found == [case.expected, case.otherwise]
+
+
+def test_the_hosts_of_a_preset_are_its_issuers(language: GuardingProxy) -> None:
+    """All that it names, and what the rule names beside them."""
+    for name, expected in (
+        ("ready.test", REFUSED),
+        ("api.ready.test", REFUSED),
+        ("also.test", REFUSED),
+        ("unready.test", GRANTED),
+    ):
+        assert became(ask(language, name, b"/", ACME)) == expected
 
 
 def test_a_file_speaks_for_its_own_rules(language: GuardingProxy) -> None:

@@ -73,6 +73,12 @@ class Toy:
         self._raise_if_wished(flow)
         return None if flow.request.headers["x-toy"] == "hold-pass" else blocked()
 
+    def limit_of_answer(self, flow: http.HTTPFlow) -> int | None:
+        return None
+
+    def answer_too_long(self, flow: http.HTTPFlow) -> None:
+        raise NotImplementedError
+
     def _raise_if_wished(self, flow: http.HTTPFlow) -> None:
         if flow.request.headers["x-toy"] == "hold-raise":
             raise ValueError("the secret " + flow.request.headers["x-secret"])

@@ -159,6 +159,21 @@ def test_what_the_other_rules_say_is_told_too(tmp_path: Path) -> None:
     )
 
 
+def test_an_issuer_whose_exchange_it_is_may_decide(tmp_path: Path) -> None:
+    """It is named like a rule, with the place where it stands."""
+    issuer = "corp: {oauth: {hosts: [login.example.com], org_parameter: org_id}, "
+    (tmp_path / "p.yaml").write_text(
+        f"{TOP.replace('corp: {', issuer)}{RULE}"
+        "    examples: [{request: GET https://login.example.com/oauth/authorize, verdict: allow}]\n"
+    )
+
+    told = check(tmp_path, "p.yaml")
+
+    assert told.code == 1
+    assert "but the policy says `mismatch` (`authorize_org_missing`)" in told.out
+    assert "decided by  `oauth/corp` (line 3)" in told.out
+
+
 def test_a_warning_counts_only_where_it_is_asked_to(tmp_path: Path) -> None:
     """`--strict` is for CI; the words are the same."""
     (tmp_path / "p.yaml").write_text(WARNING)

@@ -22,8 +22,8 @@ from tests.guarding import load
 
 from orgfence.cli.demo import command
 from orgfence.demo import stage
+from orgfence.demo.issuer import ISSUER, ORGS
 from orgfence.demo.proxy_process import running_proxy
-from orgfence.demo.servers import ISSUER, ORGS
 
 DEADLINE = 60.0
 KEPT = "Ctrl-C ends the demo"
@@ -141,20 +141,57 @@ def test_a_wrong_token_is_marked_where_the_rule_says_so(told: str) -> None:
     assert '"code": "not.authorized"' in story
 
 
-def test_all_three_are_counted(told: str) -> None:
-    """The metrics at the end are those of three requests, and of one connection that passed undecrypted."""
-    counted = part(told, "All three are counted")
+def test_a_useless_token_is_marked_as_it_comes(told: str) -> None:
+    """The fourth story shows a 200 with one more token for the first org, and what the log says of it."""
+    story = part(told, "4. The refresh")
+    assert "> grant_type=refresh_token\n" in story
+    assert "< HTTP/1.1 200 OK\n" in story
+    assert re.search(
+        r'Orgfence: mismatch; reason=issued_org_missing; rule="oauth/toy-issuer"; id="[0-9a-f-]{36}"; '
+        r'requested="globex"; granted="acme"',
+        re.sub(r"\s+<\s+", " ", story),
+    )
+    assert "Sign in again for `globex`, naming it by `org_id` in the authorize request." in story
+
+
+def test_a_sign_in_without_an_org_is_stopped(told: str) -> None:
+    """The fifth story shows the authorize request that caused it, and a corrected URL for each org."""
+    story = part(told, "5. The cause")
+    assert "< HTTP/1.1 400 Bad Request\n" in story
+    assert "The request has no `org_id`" in story
+    asked, *corrected = urls(story)
+    assert [url.removeprefix(asked) for url in corrected] == [f"&org_id={org_id}" for org_id in ORGS.values()]
+
+
+def test_the_advice_mends_it(told: str) -> None:
+    """The sixth story opens the URL of the advice for the second org, and calls that org with what comes of it."""
+    story = part(told, "6. Mended")
+    assert urls(story)[0] == urls(part(told, "5. The cause"))[-1]
+    assert "/api/v2/organizations/globex/users\n" in story
+    assert '< {"organization": "globex", "users": ["Ada", "Grace"]}' in story
+
+
+def urls(story: str) -> list[str]:
+    """Return the authorize URLs that a story shows, each over some lines."""
+    return re.findall(r"https://\S+/oauth/authorize\S+", re.sub(r"\n(  >)? {4,}(?=[?&])", "", story))
+
+
+def test_all_of_it_is_counted(told: str) -> None:
+    """The metrics at the end are those of eight requests, three of which were exchanges that went to the issuer."""
+    counted = part(told, "All of it is counted")
     for line in (
-        'orgfence_requests_total{action="forwarded"} 1.0',
-        'orgfence_requests_total{action="blocked"} 1.0',
+        'orgfence_requests_total{action="forwarded"} 5.0',
+        'orgfence_requests_total{action="blocked"} 2.0',
         'orgfence_requests_total{action="annotated"} 1.0',
-        'orgfence_unguarded_connections_total{why="no_sni"} 1.0',
     ):
         assert f"    {line}\n" in counted
     rows = [line.split() for line in counted.splitlines()]
-    assert ["users", "allow", "org_granted", "block", "1"] in rows
+    assert ["users", "allow", "org_granted", "block", "2"] in rows
     assert ["users", "mismatch", "org_not_granted", "block", "1"] in rows
     assert ["reports", "mismatch", "org_not_granted", "annotate", "1"] in rows
+    assert ["authorize", "mismatch", "authorize_org_missing", "1"] in rows
+    assert ["authorize", "allow", "exchange_sound", "1"] in rows
+    assert ["token_response", "mismatch", "issued_org_missing", "1"] in rows
 
 
 def test_reads_well_where_there_is_no_terminal(told: str) -> None:
@@ -209,11 +246,13 @@ def test_keep_leaves_it_running_until_told_to_end(tmp_path: Path, number: signal
             "blocked": 403,
             "marked": 403,
             "allowed, with the other org's token": 200,
+            "stopped, with the URLs that are right": 400,
             "counted": 200,
         }
         assert answers["blocked"].json()["reason"] == "org_not_granted"
         assert answers["marked"].headers["Orgfence"].startswith("mismatch; ")
-        assert 'orgfence_requests_total{action="blocked"} 2.0' in answers["counted"].text
+        assert answers["stopped, with the URLs that are right"].json()["reason"] == "authorize_org_missing"
+        assert 'orgfence_requests_total{action="blocked"} 4.0' in answers["counted"].text
 
         demo.process.send_signal(number)
         assert demo.process.wait(DEADLINE) == 0
@@ -294,7 +333,7 @@ def test_says_so_when_the_proxy_does_not_do_as_told(tmp_path: Path, monkeypatch:
     """Every claim is checked before it is printed: with a policy that only observes, there is no block to tell of."""
     lenient = tmp_path / "policy.yaml"
     text = resources.files("orgfence.demo").joinpath("policy.yaml").read_text(encoding="utf-8")
-    lenient.write_text(text.replace("enforcement: block", "enforcement: observe"), encoding="utf-8")
+    lenient.write_text(text.replace("    enforcement: block", "    enforcement: observe"), encoding="utf-8")
     monkeypatch.setattr(stage, "running_proxy", lambda folder, _: running_proxy(folder, lenient))
 
     result = CliRunner().invoke(command)
@@ -315,7 +354,8 @@ def _send_printed(told: str) -> Iterator[tuple[str, httpx.Response]]:
             yield comment, httpx.get(words[-1], trust_env=False)
             continue
         assert options["--noproxy"] == ""
-        name, _, value = Path(options["-H"].removeprefix("@")).read_text().strip().partition(": ")
+        header = Path(options["-H"].removeprefix("@")).read_text().strip() if "-H" in options else "Accept: */*"
+        name, _, value = header.partition(": ")
         trusted = ssl.create_default_context(cafile=options["--cacert"])
         with httpx.Client(proxy=options["--proxy"], verify=trusted, trust_env=False) as client:
             yield comment, client.get(words[-1], headers={name: value})

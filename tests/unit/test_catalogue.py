@@ -8,6 +8,18 @@ from orgfence.core.decision import ALLOWING, Decision, Reason, Verdict
 from orgfence.core.orgs import OrgNames
 
 IN_QUERY = "org: {query: org}"
+EXCHANGES = {
+    "authorize_org_missing",
+    "authorize_org_parameter",
+    "authorize_org_unknown",
+    "authorize_flag_missing",
+    "refresh_scope_missing",
+    "grant_lacks_org",
+    "issued_org_missing",
+    "issued_scope_reduced",
+    "issued_lifetime_wrong",
+    "scope_form",
+}
 
 
 def test_every_reason_is_explained() -> None:
@@ -24,6 +36,8 @@ def test_every_reason_is_explained() -> None:
 def test_a_block_is_answered_so_that_no_client_tries_again_in_vain() -> None:
     """403 but where a fresh token mends it, the request itself is unclear, or orgfence is at fault."""
     others = {reason.value: entry.status for reason, entry in CATALOGUE.items() if entry.status != 403}
+    # At an issuer's endpoints whatever is wrong is 400.
+    others = {reason: status for reason, status in others.items() if reason not in EXCHANGES}
     assert others == {
         "token_expired": 401,
         "token_not_yet_valid": 401,

@@ -28,7 +28,12 @@ def said(rule: Rule | None, reason: str) -> Decision:
 
 def test_every_reason_belongs_to_one_verdict() -> None:
     """The three sets part the catalogue as the documentation does."""
-    assert {reason.value for reason in ALLOWING} == {"org_granted", "token_accepted", "not_judged"}
+    assert {reason.value for reason in ALLOWING} == {
+        "org_granted",
+        "token_accepted",
+        "not_judged",
+        "exchange_sound",
+    }
     assert {reason.value for reason in UNDETERMINED} == {"token_opaque", "body_unread", "internal_error"}
     assert {reason.value for reason in UNAUTHENTICATED} == {"token_missing", "token_expired", "token_not_yet_valid"}
     for reason in Reason:

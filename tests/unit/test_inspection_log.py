@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orgfence.core.decision import Action, Enforcement, Reason, Verdict
+from orgfence.core.oauth.exchange import Step
 from orgfence.observe.inspection_log import InspectionLog, InspectionRecord, trace_id_of
 from orgfence.observe.log import configure_logging
 
@@ -93,6 +94,17 @@ def test_an_inspection_is_one_line_of_chosen_fields(stream: io.StringIO) -> None
         "correlation_id": "abc-123",
         "advice": "Use a token that was issued for the org that this request is about.",
     }
+
+
+def test_an_exchange_is_told_with_its_step_and_all_its_faults(stream: io.StringIO) -> None:
+    """And a token with where it comes from; what a client has put there in the wrong place is hidden."""
+    faults = (Reason.REFRESH_SCOPE_MISSING, Reason.GRANT_LACKS_ORG)
+    record = replace(RECORD, reason=faults[0], step=Step.TOKEN_REQUEST, faults=faults, lineage=f"From `{JWT}`.")
+    InspectionLog(console=False).write(record)
+    (line,) = lines(stream)
+    assert line["step"] == "token_request"
+    assert line["faults"] == ["refresh_scope_missing", "grant_lacks_org"]
+    assert line["lineage"] == "From `[redacted]`."
 
 
 def test_the_path_is_for_the_terminal(stream: io.StringIO) -> None:

@@ -224,6 +224,27 @@ def test_an_issuer_that_every_rule_passes_over_is_told() -> None:
     )
 
 
+def test_an_org_that_a_client_is_for_is_one_of_the_policys() -> None:
+    """A misspelt one lets none of its tokens through."""
+    client = "oauth: {hosts: [login.example.com], clients: {one: acme-inc, two: acme-icn}}"
+    top = NAMED.replace("scopes: scope}}", f"scopes: scope}}, {client}}}")
+    (warning,) = warned(load(f"id: a\n{MATCH}}}\norg: {{client: true}}", top=top))
+
+    assert warning == (
+        f"unknown_org 0.yaml:5:{top.splitlines()[4].index('acme-icn') + 1} `acme-icn` is none of this policy's `orgs`, "
+        "by name, alias or id. Did you mean `acme-inc`?"
+    )
+    assert not codes(
+        f"id: a\n{MATCH}}}\norg: {{client: true}}", top=TOP.replace("scopes: scope}}", f"scopes: scope}}, {client}}}")
+    )
+
+
+def test_an_issuer_whose_exchanges_are_judged_is_used() -> None:
+    """Its tokens may be for an API that no rule is about."""
+    top = TWO_ISSUERS.replace("spare: {", "spare: {oauth: {hosts: [login.example.com]}, ")
+    assert not codes(f"id: a\n{ORGS}\n{IN_PATH}\ntoken: {{issuer: corp}}", top=top)
+
+
 @pytest.mark.parametrize("token", ["token: {issuer: spare}", "token: {coverage: member}"])
 def test_an_issuer_that_some_rule_takes_is_used(token: str) -> None:
     """A rule that names none takes them all."""

@@ -10,10 +10,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from tests.guarding import load, ruleset_of
+from tests.exchanges import SignIns, token
+from tests.guarding import load, request_of, ruleset_of
 
 from orgfence.core.decision import Action, Decision, Enforcement, Inspection, Reason, Verdict, verdict_of
 from orgfence.core.orgs import OrgNames
+from orgfence.core.request import UNREAD
 from orgfence.core.rule import Coverage, Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.token import OrgClaim, Token, TokenKind
@@ -354,9 +356,36 @@ def full_metrics() -> Metrics:
     decision = failing(make_rule('quo"ted\n\ud800'), Reason.ORG_NOT_GRANTED, (b"1",), make_token(b"2"))
     metrics.count_inspection(Inspection.of((decision,)), ORGS, 1e-5)
     metrics.count_outcome(Inspection.of((decision,)), 403)
+    metrics.count_inspection(Inspection.of((SignIns().authorize("a=1"),)), ORGS, 1e-5)
     assert decision.rule is not None
     metrics.set_policy(replace(ruleset_of("id: a"), rules=(decision.rule,)))
     return metrics
+
+
+def test_exchanges_are_counted_by_their_steps() -> None:
+    """Once more in their own family, with a step also where nothing of them could be read."""
+    metrics, sign_ins = Metrics(), SignIns()
+    asked = sign_ins.ask(grant_type="client_credentials", org_id="acme")
+    issued = sign_ins.answer(asked, {"access_token": token(org_ids=[])})
+    assert issued is not None
+    unread = request_of(b"/oauth/par", method=b"POST", hosts=(b"login.test",), body=UNREAD)
+    ambiguous = request_of(b"/oauth/token" + b"/%2e" * 4000, method=b"POST", hosts=(b"login.test",), body=b"")
+    for decision in (asked, sign_ins.authorize("a=1"), sign_ins.judge(unread), sign_ins.judge(ambiguous)):
+        metrics.count_inspection(Inspection.of((decision,)), ORGS, 1e-5)
+    metrics.count_answer(Inspection.of((issued,)), ORGS, 1e-5)
+    for step, verdict, reason in (
+        ("token_request", "allow", "exchange_sound"),
+        ("authorize", "mismatch", "authorize_org_missing"),
+        ("authorize", "undetermined", "body_unread"),
+        ("token_request", "mismatch", "path_ambiguous"),
+        ("token_response", "mismatch", "org_claim_empty"),
+    ):
+        labels = {"issuer": "corp", "step": step, "verdict": verdict, "reason": reason}
+        assert value(metrics, "orgfence_oauth_exchanges_total", **labels) == 1
+    rule = {"rule": "oauth/corp", "verdict": "mismatch", "reason": "org_claim_empty", "enforcement": "annotate"}
+    assert value(metrics, "orgfence_decisions_total", **rule) == 1
+    assert value(metrics, "orgfence_requests_total", action="forwarded") == 1
+    assert value(metrics, "orgfence_org_mismatches_total", rule="oauth/corp", org="acme") is None
 
 
 def test_the_exposition_is_read_by_prometheus_own_parser() -> None:

@@ -215,6 +215,142 @@ def faults_of(policy: str) -> PolicyError:
             "an empty list. Write at least one item, or leave out `aliases`",
         ),
         ("version: 1\norgs:\n  acme: {id: a, aliases: b}\n", "3:26", "a list belongs here. Write `[b]`"),
+        (
+            issuer("preset: generik"),
+            "4:13",
+            "unknown preset `generik`. Did you mean `generic`? There are `generic` and `genesys-cloud`",
+        ),
+        (
+            issuer("preset: '${PRESET}'"),
+            "4:13",
+            "`PRESET` is not in the environment. Set it, or write `${PRESET:-default}`",
+        ),
+        (issuer("preset: [generic]"), "4:13", "a list, where one value belongs. Write that value alone"),
+        # What a preset says stands where the policy names it.
+        (
+            issuer("preset: generic"),
+            "3:3",
+            "`oauth` of `corp` does not say where. Add `hosts: [login.example.com]` to it",
+        ),
+        (
+            issuer("preset: genesys-cloud", "hosts: []"),
+            "5:12",
+            "an empty list. Write at least one item, or leave out `hosts`",
+        ),
+        (
+            issuer("preset: genesys-cloud", "oauth: {flags: {target: x}}"),
+            "5:21",
+            "`target` is the `org_parameter` already. Keep one of them",
+        ),
+        (
+            issuer("oauth: {token: [/t]}"),
+            "3:3",
+            "`oauth` of `corp` does not say where. Add `hosts: [login.example.com]` to it",
+        ),
+        (
+            issuer("oauth: {hosts: [https://login.example.com]}"),
+            "4:21",
+            "`https://login.example.com` is a URL. Write only its host: `login.example.com`",
+        ),
+        (
+            issuer("oauth: {hosts: [preset:generic]}"),
+            "4:21",
+            "`preset:generic` stands for hosts in a rule. Write out the hosts that are meant",
+        ),
+        (
+            issuer("oauth: {hosts: [a], token: [token]}"),
+            "4:33",
+            "path `token` does not start with `/`. Write `/token`",
+        ),
+        (issuer("oauth: {hosts: [a], authorise: [/a]}"), "4:25", "unknown key `authorise`. Did you mean `authorize`?"),
+        (
+            issuer("oauth: {hosts: [a], scopes: [a b]}"),
+            "4:34",
+            "`a b` is more than one scope. Make each a list item of its own",
+        ),
+        (
+            issuer("oauth: {hosts: [a], clients: {app: [acme]}}"),
+            "4:40",
+            "a list, where one value belongs. Write that value alone",
+        ),
+        (
+            issuer("oauth: {hosts: [a], flags: {multi_org: true}}"),
+            "4:44",
+            '`true` is not text unless it is quoted. Quote it: `"true"`',
+        ),
+        (
+            issuer("oauth: {hosts: [a], block_responses: 1}"),
+            "4:42",
+            "`1` is neither `true` nor `false`. Write one of them",
+        ),
+        (issuer("hosts: [https://a]"), "4:13", "`https://a` is a URL. Write only its host: `a`"),
+        (
+            issuer("other_party: [/a]"),
+            "4:19",
+            "`/a` does not say where the other org stands. Write `{org}` there, or name its parameter by `query`",
+        ),
+        (issuer("other_party: [a]"), "4:19", "path `a` does not start with `/`. Write `/a`"),
+        (issuer("other_party: [{query: a}]"), "4:19", "an item of `other_party` without `path`. Add it"),
+        (issuer("other_party: /a"), "4:18", 'a list belongs here. Write `["/a"]`'),
+        (issuer("errors: {content_type: a/b}"), "4:13", "`errors` without `body`. Add it"),
+        (issuer("errors: {body: sorry}"), "4:20", "keys and values belong here, as the API answers. Write `{…}`"),
+        (
+            issuer('errors: {body: {a: [1, {b: "x {detial}"}]}}'),
+            "4:32",
+            "`{detial}` stands for nothing. Did you mean `detail`?",
+        ),
+        (
+            issuer('errors: {body: {a: "{xyzzy}"}}'),
+            "4:24",
+            ("`{xyzzy}` stands for nothing. Use `title`, `detail`, `reason`, `status`, `rule`, `id` or `advice`"),
+        ),
+        (
+            issuer("errors: {body: {}, content_type: json}"),
+            "4:38",
+            "`json` is no media type. Write one such as `application/json`",
+        ),
+        (issuer("lookup: {active: /a}"), "4:13", "`lookup` without `url`. Add it"),
+        (
+            issuer("lookup: {url: api.example.com, active: /a}"),
+            "4:19",
+            "`api.example.com` is no URL. Begin with `https://`",
+        ),
+        (
+            issuer("hosts: [a]", 'lookup: {url: "https://{hosts}/", active: /a}'),
+            "5:19",
+            "no host and no `iss` of this issuer captures `{hosts}`. Did you mean `host`?",
+        ),
+        (
+            issuer('hosts: ["{tenant}.test"]', 'iss: "https://{realm}"', 'lookup: {url: "https://{x}/", active: /a}'),
+            "6:19",
+            ("no host and no `iss` of this issuer captures `{x}`. Use `{host}`, `{realm}` or `{tenant}`"),
+        ),
+        (
+            issuer('lookup: {url: "https://{host}/", active: /a}'),
+            "4:19",
+            "`{host}` is one of the issuer's `hosts`, and it has none. Add them",
+        ),
+        (
+            issuer('lookup: {url: "https://{host", active: /a}'),
+            "4:19",
+            "`https://{host` has a brace without its partner. Write a capture as `{name}`",
+        ),
+        (
+            issuer("lookup: {url: https://a, scopes: /a}"),
+            "4:19",
+            "`lookup` does not say where the answer names the org. Add `active` or `member`",
+        ),
+        (
+            issuer("lookup: {url: https://a, active: /a, timeout: 1m}"),
+            "4:19",
+            "`timeout` is no time to wait. Write one up to `15s`",
+        ),
+        (
+            issuer("lookup: {url: https://a, active: /a~}"),
+            "4:38",
+            "bad escape in `/a~`. Write `~0` for `~` and `~1` for `/` inside a name",
+        ),
+        (issuer("lookup: {url: https://a, method: PUT}"), "4:38", "unknown method `PUT`. Use `GET` or `POST`"),
         (issuer("verify: {jwks: https://x}"), "4:5", "`verify` is not supported yet. Remove it"),
         (
             issuer('iss: "https://kc/realms/{realm"'),
@@ -310,7 +446,19 @@ def faults_of(policy: str) -> PolicyError:
             "6:20",
             'a list belongs here. Write `["api.example.com"]`',
         ),
-        (rule(match="match: {hosts: ['preset:genesys-cloud']}", org=""), "6:21", "`preset:` is not supported yet"),
+        (
+            rule(match="match: {hosts: [a, 'preset:genesis-cloud']}", org=""),
+            "6:24",
+            ("unknown preset `genesis-cloud`. Did you mean `genesys-cloud`? There are `generic` and `genesys-cloud`"),
+        ),
+        (
+            rule(match="match: {hosts: [preset:generic]}", org=""),
+            "6:21",
+            (
+                "the preset `generic` names no hosts. Write `hosts: [api.example.com]` into an issuer with "
+                "`preset: generic`, or the hosts here"
+            ),
+        ),
         (
             rule(match="match: {hosts: [https://api.example.com/]}", org=""),
             "6:21",
@@ -411,7 +559,7 @@ def faults_of(policy: str) -> PolicyError:
         (
             rule(org="org: {value: acme, split: ','}"),
             "7:31",
-            "`split` goes with what a request holds, not with `value`. Write several sources",
+            "`split` goes with what a request holds, not with `value`. Remove it",
         ),
         (
             rule("token: {from: [{form: org}]}", org="org: {form: org}"),
@@ -428,7 +576,19 @@ def faults_of(policy: str) -> PolicyError:
         (
             rule(org="org: {}"),
             "7:10",
-            "an org source without `path`, `header`, `query`, `host`, `cookie`, `body`, `form` or `value`. Add one",
+            (
+                "an org source without `path`, `header`, `query`, `host`, `cookie`, `body`, `form`, `value` or "
+                "`client`. Add one"
+            ),
+        ),
+        (rule(org="org: {client: yes}"), "7:19", "unknown `client` value `yes`. Use `true`"),
+        (
+            rule(org="org: {client: true}"),
+            "7:19",
+            (
+                "no issuer of this rule says which org a client is for. "
+                "Add `oauth: {clients: {my-client-id: acme}}` to one"
+            ),
         ),
         (rule(org="org: {value: ''}"), "7:18", "no value. Write one, or remove the key"),
         (rule("token: {issuer: crop}"), "8:21", "unknown issuer `crop`. Did you mean `corp`?"),
@@ -530,21 +690,7 @@ def test_each_mistake_is_told_with_place_value_and_fix(policy: str, place: str, 
 @pytest.mark.parametrize(
     ("policy", "place", "key"),
     [
-        *(
-            (issuer(f"{key}: x"), "4:5", key)
-            for key in (
-                "preset",
-                "verify",
-                "oauth",
-                "hosts",
-                "lookup",
-                "introspect",
-                "other_party",
-                "errors",
-                "enforcement",
-            )
-        ),
-        (rule(org="org: {client: x}"), "7:11", "client"),
+        *((issuer(f"{key}: x"), "4:5", key) for key in ("verify", "introspect", "enforcement")),
         (rule("examples: [{request: x, verdict: allow, granted: x}]"), "8:45", "granted"),
     ],
 )

@@ -1,7 +1,7 @@
 """The way from a request to the rules that apply to it."""
 
 import pytest
-from tests.guarding import request_of, ruleset_of
+from tests.guarding import load, request_of, ruleset_of
 
 from orgfence.core.decision import Enforcement
 from orgfence.core.request import Authority, Request, scan_headers
@@ -213,3 +213,11 @@ def test_a_ruleset_may_be_empty() -> None:
     empty = Ruleset.build(routes=(), issuers={}, orgs=ruleset.orgs, unmatched=Enforcement.OBSERVE, generation="empty")
     assert not empty.guards(Authority(b"api.example.com", 443))
     assert empty.strictest is Enforcement.OBSERVE
+
+
+def test_an_issuer_is_known_by_every_name_of_the_host() -> None:
+    """Behind an address that was dialled, by its SNI or by the Host that the client gives."""
+    ruleset = load("version: 1\nissuers: {corp: {iss: https://login.test, oauth: {hosts: [login.test]}}}")
+    assert ruleset.issuers_of(request_of(hosts=(b"192.0.2.1", b"login.test"))) == {"corp"}
+    assert ruleset.issuers_of(request_of(b"/", (b"Host", b"login.test"), hosts=(b"192.0.2.1",))) == {"corp"}
+    assert ruleset.issuers_of(request_of(hosts=(b"api.test",))) == frozenset()

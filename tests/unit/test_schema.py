@@ -14,10 +14,12 @@ from orgfence.cli.schema import command
 from orgfence.core.policy.faults import PolicyError
 from orgfence.core.policy.schema import policy_schema
 from orgfence.core.policy.section import Section
+from orgfence.policy_files import shipped_presets
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "policy.schema.json"
-POLICIES = sorted([*ROOT.glob("config/**/*.yaml"), *ROOT.glob("addons/orgfence/**/*.yaml")])
+PRESETS = sorted(path for path in ROOT.glob("addons/orgfence/issuers/*.yaml") if path.stem in shipped_presets())
+POLICIES = sorted({*ROOT.glob("config/**/*.yaml"), *ROOT.glob("addons/orgfence/**/*.yaml")} - set(PRESETS))
 VALIDATOR = Draft202012Validator(policy_schema())
 
 CORP = "version: 1\nissuers: {corp: {claims: {member: org_ids, scopes: scope}}}\n"
@@ -61,6 +63,13 @@ def test_it_finds_nothing_wrong_with_the_policies_that_are_there(path: Path) -> 
     assert list(VALIDATOR.iter_errors(document(path.read_text()))) == []
 
 
+@pytest.mark.parametrize("path", PRESETS, ids=[path.name for path in PRESETS])
+def test_a_preset_is_an_issuer(path: Path) -> None:
+    """What it holds could stand in a policy."""
+    policy = {"version": 1, "issuers": {"it": document(path.read_text())}}
+    assert list(VALIDATOR.iter_errors(policy)) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -73,6 +82,10 @@ def test_it_finds_nothing_wrong_with_the_policies_that_are_there(path: Path) -> 
         "version: 1\norgs: {a: {id: x, aliases: [b]}}\n",
         "version: 1\nissuers: {a: {iss: x, claims: {member: [a, {claim: b, split: ' '}], active: {jose: c}}}}\n",
         "version: 1\nissuers: {a: {iss: [x, z], leeway: 30s, ids: salesforce}}\n",
+        "version: 1\nissuers: {a: {preset: generic, oauth: {hosts: [a], flags: {b: c}, clients: {d: e}}}}\n",
+        "version: 1\nissuers: {a: {hosts: [a], other_party: ['/{o}', {path: /b, query: c}]}}\n",
+        "version: 1\nissuers: {a: {errors: {body: {a: [1, '{status}']}, content_type: a/b}}}\n",
+        "version: 1\nissuers: {a: {lookup: {url: 'https://a', method: POST, timeout: 1s, active: /a, member: [/b]}}}\n",
         "version: 1\nlog_repeat: 1m\nbody_limit: 64KiB\ndisclose: all\nannotate_request: false\nunmatched: block\n",
     ],
 )
@@ -103,6 +116,10 @@ def test_what_the_loader_takes_the_schema_takes(text: str) -> None:
         rule("agree: maybe"),
         "version: 1\nissuers: {a: {verify: none}}\n",
         "version: 1\nissuers: {a: {claims: {member: {claim: a, jose: b}}}}\n",
+        "version: 1\nissuers: {a: {preset: [generic]}}\n",
+        "version: 1\nissuers: {a: {other_party: /a}}\n",
+        "version: 1\nissuers: {a: {errors: {body: a}}}\n",
+        "version: 1\nissuers: {a: {lookup: {member: /a}}}\n",
         "version: 1\nlog_repeat: 60\n",
         "version: 1\nbody_limit: 1MB\n",
         "version: 1\norgs: {a: {}}\n",

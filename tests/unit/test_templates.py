@@ -192,7 +192,10 @@ def test_a_host_template_captures_labels() -> None:
         (".", "no empty label"),
         ("*.", "no empty label"),
         ("a..b", "no empty label"),
-        ("preset:genesys-cloud", "`preset:` is not supported yet"),
+        (
+            "preset:genesys-cloud",
+            "`preset:genesys-cloud` stands for hosts in a rule. Write out the hosts that are meant",
+        ),
         ("https://api.example.com/v2", "Write only its host: `api.example.com`"),
         ("api.example.com/v2", "`com/v2` is no part"),
         ("user@api.example.com", "`user@api` is no part"),

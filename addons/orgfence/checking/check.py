@@ -76,14 +76,14 @@ def _failed(trial: Trial, policy: Policy, rules: dict[Rule, CompiledRule]) -> Pr
     example, deciding = trial.example, trial.deciding
     request = redact(_as_written(example.written))
     detail, advice = _explained(trial, policy)
-    decided_by = None if deciding is None or deciding.rule is None else rules[deciding.rule]
+    decided_by = None if deciding is None or deciding.rule is None else _written(deciding.rule, policy, rules)
     failed = FailedExample(
         rule=trial.holder.rule.id,
         request=request,
         expected_verdict=example.verdict.value,
         expected_reason=example.reason and example.reason.value,
         deciding=None if deciding is None else _decided(deciding),
-        decided_at=None if decided_by is None else decided_by.entry.id.place.seen_from(example.place),
+        decided_at=None if decided_by is None else decided_by.place.seen_from(example.place),
         detail=detail,
         advice=advice,
         others=tuple(_decided(other) for other in trial.inspection.decisions if other is not deciding),
@@ -94,6 +94,13 @@ def _failed(trial: Trial, policy: Policy, rules: dict[Rule, CompiledRule]) -> Pr
     return Problem(
         Severity.ERROR, FAILED, example.place.source.name, example.place, f"{message}, but {came}. {fix}", "", failed
     )
+
+
+def _written(rule: Rule, policy: Policy, rules: dict[Rule, CompiledRule]) -> Scalar:
+    """Return what a rule goes by in the policy: its id, or the name of the issuer for whose exchanges it stands."""
+    if rule.exchange is None:
+        return rules[rule].entry.id
+    return next(name for name in policy.merged.issuers if name == rule.exchange.issuer.name)
 
 
 def _elsewhere(trial: Trial, policy: Policy) -> Problem:

@@ -18,7 +18,7 @@ from orgfence.demo.story import tell
 @click.command("demo")
 @click.option("--keep", is_flag=True, help="Leave it running to play with, until Ctrl-C.")
 def command(keep: bool) -> None:
-    """Watch a real proxy allow, block and annotate, on this machine alone."""
+    """Watch a real proxy allow, block, annotate and explain, on this machine alone."""
     sys.exit(asyncio.run(_run(keep=keep)))
 
 
@@ -37,12 +37,12 @@ async def _run(*, keep: bool) -> int:
 
 async def _perform(stage: Stage, page: Page, ending: "_Ending", *, keep: bool) -> None:
     try:
-        token = await tell(stage, page)
+        tokens = await tell(stage, page)
         show_next_steps(page)
         if not keep:
             show_keep_hint(page)
             return
-        await show_playground(stage, page, token)
+        show_playground(stage, page, tokens)
     except (DemoError, httpx.HTTPError) as error:
         what = str(error) or type(error).__name__
         raise DemoError(f"something else happened than was to be seen: {what}. {stage.proxy.written}") from None

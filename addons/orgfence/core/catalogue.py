@@ -32,7 +32,11 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.NOT_JUDGED: Entry(
         "Not judged",
         "A CORS preflight, which carries no token; or a token that the rule excepts by its claims; or something is "
-        "missing that the rule's `pass_without` lets pass.",
+        "missing that the rule's `pass_without` lets pass; or the only org that the request names is another party's, "
+        "as the issuer's `other_party` says.",
+    ),
+    Reason.EXCHANGE_SOUND: Entry(
+        "Nothing is wrong with the exchange", "An OAuth exchange in which nothing is missing that the issuer wants."
     ),
     Reason.ORG_NOT_GRANTED: Entry(
         "The token is for another org",
@@ -149,10 +153,79 @@ CATALOGUE: dict[Reason, Entry] = {
         ("Send the path in its plain form.",),
         status=400,
     ),
+    Reason.AUTHORIZE_ORG_MISSING: Entry(
+        "The sign-in names no org",
+        "The authorize request does not have the parameter by which this issuer learns for which org the tokens are "
+        "to be. It will issue tokens all the same, for whichever org comes first.",
+        (
+            "Name the org in the authorize request, by the parameter that this issuer reads.",
+            "If the app is for one org alone, say which under `oauth.clients` in the policy.",
+        ),
+        status=400,
+    ),
+    Reason.AUTHORIZE_ORG_PARAMETER: Entry(
+        "The sign-in names the org by another issuer's parameter",
+        "The authorize request names an org by a parameter that this issuer ignores without a word: `org_id` where it "
+        "reads `target`, say.",
+        ("Name the org by the parameter that this issuer reads.",),
+        status=400,
+    ),
+    Reason.AUTHORIZE_ORG_UNKNOWN: Entry(
+        "The sign-in is for an unknown org",
+        "The org that the authorize request names is none of those that the policy names.",
+        ("Name one of the policy's orgs; if the org is right, add it under `orgs` there.",),
+        status=400,
+    ),
+    Reason.AUTHORIZE_FLAG_MISSING: Entry(
+        "The sign-in lacks a flag",
+        "The authorize request does not have a parameter that this issuer wants beside the org.",
+        ("Add the parameter, with the value that the issuer wants.",),
+        status=400,
+    ),
+    Reason.REFRESH_SCOPE_MISSING: Entry(
+        "The refresh does not repeat its scopes",
+        "A refresh without `scope`, at an issuer that strips the scopes which a refresh does not repeat.",
+        ("Send `scope` with each refresh.",),
+        status=400,
+    ),
+    Reason.GRANT_LACKS_ORG: Entry(
+        "The grant is for another org",
+        "The code or the refresh token was given for another org than the one that this token request is for.",
+        ("Sign in for that org, and keep one refresh token for each org.",),
+        status=400,
+    ),
+    Reason.ISSUED_ORG_MISSING: Entry(
+        "The issued token is for another org",
+        "The issuer has answered with a token that does not name the org that it was asked for.",
+        ("Sign in again, and name the org in the authorize request.",),
+        status=400,
+    ),
+    Reason.ISSUED_SCOPE_REDUCED: Entry(
+        "The issued token has fewer scopes than were asked for",
+        "The issuer has left out scopes. Those of OpenID Connect (`openid`, `offline_access`, …) are not counted, for "
+        "they never come back.",
+        ("Compare what the app asks for with what it is allowed at this issuer.",),
+        status=400,
+    ),
+    Reason.ISSUED_LIFETIME_WRONG: Entry(
+        "The issued token's lifetime is contradictory",
+        "`expires_in` of the answer and `exp` of the token are more than a minute apart.",
+        ("Go by the token's `exp`.",),
+        status=400,
+    ),
+    Reason.SCOPE_FORM: Entry(
+        "A scope that this issuer does not know",
+        "A scope that is asked for is none of the issuer's `oauth.scopes`.",
+        ("Ask for scopes in the form that the issuer has for them.",),
+        status=400,
+    ),
     Reason.TOKEN_OPAQUE: Entry(
         "The token cannot be read here",
         "It is no JWT, so what it was issued for is known to its issuer alone.",
-        ("Use an issuer whose tokens are JWTs, or leave this API out of the policy.",),
+        (
+            "Have the sign-in go through orgfence: what a token is for is known where it was seen issued.",
+            "Else use an issuer whose tokens are JWTs, or leave this API out of the policy.",
+        ),
     ),
     Reason.BODY_UNREAD: Entry(
         "The body cannot be read here",
@@ -187,11 +260,22 @@ class Explanation(NamedTuple):
 def explain(decision: Decision, orgs: OrgNames) -> Explanation:
     """Put a decision into words. Orgs are shown by the policy's names where it has any."""
     entry = CATALOGUE[decision.reason]
-    requested = tuple(_shown(org, orgs) for org in decision.requested)
+    requested = tuple(orgs.shown(org) for org in decision.requested)
     granted = _granted(decision, orgs)
-    return Explanation(
-        entry.title, _detail(decision, requested, granted), entry.advice, entry.status, requested, granted
-    )
+    detail, advice = _detail(decision, requested, granted), entry.advice
+    if decision.faults:
+        # What is wrong beside the first is mended in the same go.
+        detail = " ".join(fault.detail for fault in decision.faults)
+        advice = tuple(step for fault in decision.faults for step in fault.advice) or advice
+    elif decision.lineage:
+        detail = f"{detail} {decision.lineage}"
+    is_exchange = decision.rule is not None and decision.rule.exchange is not None
+    status = _EXCHANGE_STATUS if is_exchange else entry.status
+    return Explanation(entry.title, detail, advice, status, requested, granted)
+
+
+# https://www.rfc-editor.org/rfc/rfc6749#section-5.2; OAuth clients lose the error under any other.
+_EXCHANGE_STATUS = 400
 
 
 def without_orgs(decision: Decision, explanation: Explanation) -> Explanation:
@@ -199,18 +283,21 @@ def without_orgs(decision: Decision, explanation: Explanation) -> Explanation:
     # Of what is found in a single case only scopes name no org.
     names_none = decision.reason is Reason.SCOPE_MISSING
     detail = explanation.detail if names_none else CATALOGUE[decision.reason].explanation
-    return explanation._replace(detail=detail, requested_orgs=(), granted_orgs=())
+    # What mends an exchange names the orgs that could be meant, in URLs too.
+    advice = explanation.advice if decision.exchange is None else CATALOGUE[decision.reason].advice
+    return explanation._replace(detail=detail, advice=advice, requested_orgs=(), granted_orgs=())
 
 
 def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:
-    if decision.token is None or decision.rule is None or not decision.rule.org:
+    """Return what the token is good for; of an exchange that issued none, what its grant is."""
+    if decision.rule is None:
         return ()
-    return tuple(sorted(_shown(org, orgs) for org in decision.token.claim_for(decision.rule.coverage).orgs))
-
-
-def _shown(org: bytes, orgs: OrgNames) -> str:
-    # Any bytes may stand in a request; what cannot be read as text is shown escaped.
-    return orgs.name_of(org) or org.decode("utf-8", "backslashreplace")
+    exchange, granted = decision.exchange, frozenset[bytes]()
+    if decision.token is not None and (decision.rule.org or exchange is not None):
+        granted = decision.token.claim_for(decision.rule.coverage).orgs
+    elif exchange is not None and exchange.grant is not None:
+        granted = exchange.grant.orgs
+    return tuple(sorted(orgs.shown(org) for org in granted))
 
 
 def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...]) -> str:

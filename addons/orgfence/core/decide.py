@@ -9,7 +9,11 @@ from orgfence.core.credential import find_credential
 from orgfence.core.decision import ALLOWING, Decision, NeedBody, Reason, verdict_of
 from orgfence.core.known import Known
 from orgfence.core.matching import Match
+from orgfence.core.oauth.ledger import GrantLedger
+from orgfence.core.oauth.lineage import lineage
+from orgfence.core.oauth.opaque import token_by_grant
 from orgfence.core.orgs import salesforce_id
+from orgfence.core.other_party import compared_sources
 from orgfence.core.policy.readings import Reading
 from orgfence.core.request import Fields, named_by_connection
 from orgfence.core.rule import OrgSource, PlaceKind, Rule
@@ -26,11 +30,12 @@ def decide(
     now: float,
     body: RequestBody | None = None,
     *,
-    preflight: bool = False,
+    tokenless: bool = False,
 ) -> Decision | NeedBody:
     """Hold one request against one rule that matches it; `now` is in seconds since the epoch.
 
-    `NeedBody` where the rule reads the body and that is still awaited: None.
+    `NeedBody` where the rule reads the body and that is still awaited: None. `tokenless`: it is of a kind that carries
+    no token.
     """
     rule, reading = match.route.rule, match.reading
     if reading is None:
@@ -40,14 +45,33 @@ def decide(
         return NeedBody(ruleset.handling.body_limit)
     credential = find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
     if not isinstance(credential, bytes):
-        if credential is Reason.TOKEN_MISSING and (preflight or rule.pass_without_token):
+        if credential is Reason.TOKEN_MISSING and (tokenless or rule.pass_without_token):
             return _allow(rule, Reason.NOT_JUDGED)
         return failure(match, credential)
 
     token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
+    if token is Reason.TOKEN_OPAQUE and known.grants is not None:
+        token = token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
     if not isinstance(token, Token):
         return failure(match, token)
-    return _judge_token(fields, match, ruleset, token, now, body)
+    decision = _judge_token(fields, match, ruleset, token, now, body)
+    if known.grants is not None and isinstance(decision, Decision) and decision.reason in _MADE_BY_GRANTS:
+        return decision._replace(lineage=_lineage(credential, ruleset, known.grants, now))
+    return decision
+
+
+def _lineage(credential: bytes, ruleset: Ruleset, grants: GrantLedger, now: float) -> str:
+    """Say where a token comes from, as far as that was seen."""
+    grant = grants.grant_of_token(credential, now)
+    if grant is None or grant.issuer not in ruleset.issuers:
+        return ""
+    return lineage(grant, ruleset.issuers[grant.issuer].oauth, ruleset.orgs)
+
+
+# What a token lacks that was asked for, or not, when it was minted.
+_MADE_BY_GRANTS = frozenset(
+    {Reason.ORG_NOT_GRANTED, Reason.ORG_CLAIM_MISSING, Reason.ORG_CLAIM_EMPTY, Reason.SCOPE_MISSING}
+)
 
 
 def _judge_token(
@@ -60,10 +84,12 @@ def _judge_token(
         return _allow(rule, Reason.NOT_JUDGED)
     if body is None and rule.org_in_body:
         return NeedBody(ruleset.handling.body_limit)
-    requested = _requested_orgs(fields, match, ruleset, token, body)
+    issuer = ruleset.issuers[token.issuer]
+    sources = compared_sources(match, issuer) if issuer.other_party else rule.org
+    requested = _requested_orgs(sources, fields, match, ruleset, token, body)
     if isinstance(requested, Reason):
         return failure(match, requested, token)
-    standing = _judge_orgs(rule, requested, token)
+    standing = _judge_orgs(rule, requested, token, is_complete=len(sources) == len(rule.org))
     if standing not in ALLOWING:
         return failure(match, standing, token, requested)
     if not rule.scopes <= token.scopes:
@@ -108,14 +134,23 @@ def _is_excepted(rule: Rule, reading: Reading, token: Token) -> bool:
 
 
 def _requested_orgs(
-    fields: Fields, match: Match, ruleset: Ruleset, token: Token, body: RequestBody | None
+    sources: tuple[OrgSource, ...],
+    fields: Fields,
+    match: Match,
+    ruleset: Ruleset,
+    token: Token,
+    body: RequestBody | None,
 ) -> tuple[bytes, ...] | Reason:
-    """Return every org that the rule's sources give, normalised, or the reason why that cannot be said."""
+    """Return every org that these sources give, normalised, or the reason why that cannot be said."""
     rule = match.route.rule
     requested: list[bytes] = []
     fault: Reason | None = None
-    for source in rule.org:
-        values = _in_body(source, rule, body) if source.kind in _IN_BODY else _values_of(source, fields, match)
+    for source in sources:
+        values = (
+            _in_body(source, rule, body)
+            if source.kind in _IN_BODY
+            else _values_of(source, fields, match, ruleset, token)
+        )
         if isinstance(values, Reason):
             fault = values if fault is not Reason.BODY_UNREAD else fault
         elif source.split:
@@ -143,7 +178,7 @@ def _in_body(source: OrgSource, rule: Rule, body: RequestBody | None) -> list[by
     return Reason.BODY_UNREAD if values is None else values
 
 
-def _values_of(source: OrgSource, fields: Fields, match: Match) -> list[bytes] | Reason:
+def _values_of(source: OrgSource, fields: Fields, match: Match, ruleset: Ruleset, token: Token) -> list[bytes] | Reason:
     """Return what one source gives: an empty value is a value."""
     kind, name = source.kind, source.name
     assert match.reading is not None
@@ -164,18 +199,30 @@ def _values_of(source: OrgSource, fields: Fields, match: Match) -> list[bytes] |
         if b"cookie" in fields and named_by_connection(fields, b"cookie"):
             return Reason.ORG_AMBIGUOUS
         return cookie_values(fields.get(b"cookie", ()), name)
+    if kind is PlaceKind.CLIENT:
+        org = _org_of_client(token, ruleset)
+        return [] if org is None else [org]
     if kind is PlaceKind.HOST:
         captures = [each.host.captures for each in (match, *match.also)]
         return [captured[name] for captured in captures if name in captured]
     return [name]
 
 
-def _judge_orgs(rule: Rule, requested: tuple[bytes, ...], token: Token) -> Reason:
-    """Return the fault of the requested or the granted orgs, or the reason why there is none."""
+def _org_of_client(token: Token, ruleset: Ruleset) -> bytes | None:
+    """Return the org that the token's client is for, None where the policy does not say."""
+    oauth = ruleset.issuers[token.issuer].oauth
+    return None if oauth is None or token.client is None else oauth.clients.get(token.client)
+
+
+def _judge_orgs(rule: Rule, requested: tuple[bytes, ...], token: Token, *, is_complete: bool) -> Reason:
+    """Return the fault of the requested or the granted orgs, or the reason why there is none.
+
+    `is_complete`: no org that the request names is another party's.
+    """
     if not rule.org:
         return Reason.TOKEN_ACCEPTED
     if not requested:
-        return Reason.NOT_JUDGED if rule.pass_without_org else Reason.ORG_ABSENT
+        return Reason.ORG_ABSENT if is_complete and not rule.pass_without_org else Reason.NOT_JUDGED
     if rule.agree and len(requested) > 1:
         return Reason.ORG_AMBIGUOUS
     claim = token.claim_for(rule.coverage)

@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from orgfence.core.oauth.exchange import Exchange, Fault
     from orgfence.core.rule import Rule
     from orgfence.core.tokens.token import Token
 
@@ -54,6 +55,7 @@ class Reason(StrEnum):
     ORG_GRANTED = "org_granted"
     TOKEN_ACCEPTED = "token_accepted"
     NOT_JUDGED = "not_judged"
+    EXCHANGE_SOUND = "exchange_sound"
 
     ORG_NOT_GRANTED = "org_not_granted"
     ORG_CLAIM_MISSING = "org_claim_missing"
@@ -73,6 +75,17 @@ class Reason(StrEnum):
     CREDENTIAL_AMBIGUOUS = "credential_ambiguous"
     PATH_AMBIGUOUS = "path_ambiguous"
 
+    AUTHORIZE_ORG_MISSING = "authorize_org_missing"
+    AUTHORIZE_ORG_PARAMETER = "authorize_org_parameter"
+    AUTHORIZE_ORG_UNKNOWN = "authorize_org_unknown"
+    AUTHORIZE_FLAG_MISSING = "authorize_flag_missing"
+    REFRESH_SCOPE_MISSING = "refresh_scope_missing"
+    GRANT_LACKS_ORG = "grant_lacks_org"
+    ISSUED_ORG_MISSING = "issued_org_missing"
+    ISSUED_SCOPE_REDUCED = "issued_scope_reduced"
+    ISSUED_LIFETIME_WRONG = "issued_lifetime_wrong"
+    SCOPE_FORM = "scope_form"
+
     TOKEN_OPAQUE = "token_opaque"
     BODY_UNREAD = "body_unread"
     INTERNAL_ERROR = "internal_error"
@@ -85,7 +98,7 @@ class Reason(StrEnum):
 
 _RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 #: The reasons of the verdict `allow`.
-ALLOWING = frozenset({Reason.ORG_GRANTED, Reason.TOKEN_ACCEPTED, Reason.NOT_JUDGED})
+ALLOWING = frozenset({Reason.ORG_GRANTED, Reason.TOKEN_ACCEPTED, Reason.NOT_JUDGED, Reason.EXCHANGE_SOUND})
 #: The reasons of the verdict `undetermined`.
 UNDETERMINED = frozenset({Reason.TOKEN_OPAQUE, Reason.BODY_UNREAD, Reason.INTERNAL_ERROR})
 #: What an API itself answers with its own 401. That answer is right, some operations take no token, and SDKs loop
@@ -112,6 +125,17 @@ class Decision(NamedTuple):
     error: Exception | None = None
     #: What is done with a decision that no rule made.
     imposed: Enforcement = Enforcement.BLOCK
+    #: The OAuth exchange that it is about; None: it is about an API call.
+    exchange: Exchange | None = None
+    #: Where the token comes from, in a sentence, where that was seen and may tell why it is wrong.
+    lineage: str = ""
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that is wrong with an exchange, where that is why the verdict was reached."""
+        faults = () if self.exchange is None else self.exchange.faults
+        # How a path can be read comes before what is wrong where it is read so.
+        return faults if faults and faults[0].reason is self.reason else ()
 
     @property
     def enforcement(self) -> Enforcement:
@@ -164,7 +188,8 @@ class Inspection(NamedTuple):
     def of(cls, decisions: tuple[Decision, ...]) -> Inspection:
         """Weigh at least one decision: the strictest of those that fail decides."""
         first = decisions[0]
-        if len(decisions) == 1 and first.verdict is Verdict.ALLOW and first.rule is not None:
+        is_lone_allow = len(decisions) == 1 and first.verdict is Verdict.ALLOW and first.exchange is None
+        if is_lone_allow and first.rule is not None:
             return first.rule.allowed[first.reason]
         failing = [decision for decision in decisions if decision.verdict is not Verdict.ALLOW]
         deciding = min(failing or decisions, key=lambda decision: decision.severity)

@@ -17,6 +17,7 @@ from orgfence.core.decision import (
 )
 from orgfence.core.known import Known
 from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, takes_one_of
+from orgfence.core.oauth.decide import decide_exchange
 from orgfence.core.policy.index import HostMatch
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
@@ -43,7 +44,14 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
     else:
         body = _body_of(request, ruleset, fields)
-        answers = [(match, _judge(fields, match, ruleset, known, now, body, preflight)) for match in matches]
+        is_exchange = bool(ruleset.exchange_rules) and _is_exchange(matches)
+        answers = [
+            (
+                match,
+                _judge(request, fields, match, ruleset, known, now, body, preflight or (is_exchange and match.plain)),
+            )
+            for match in matches
+        ]
         judged = [(match, answer) for match, answer in answers if not isinstance(answer, NeedBody)]
         if len(judged) < len(answers):
             need = NeedBody(ruleset.handling.body_limit)
@@ -73,18 +81,27 @@ def _is_preflight(fields: Fields) -> bool:
     )
 
 
+def _is_exchange(matches: list[Match]) -> bool:
+    """Return whether a request, as it stands, is for an issuer's endpoint: `Basic` there is a client, and no token."""
+    return any(match.plain and match.route.rule.exchange is not None for match in matches)
+
+
 def _judge(
+    request: Request,
     fields: Fields,
     match: Match,
     ruleset: Ruleset,
     known: Known,
     now: float,
     body: RequestBody | None,
-    preflight: bool,
+    tokenless: bool,
 ) -> Decision | NeedBody:
     """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows."""
     try:
-        decision = decide(fields, match, ruleset, known, now, body, preflight=preflight)
+        if match.route.rule.exchange is not None:
+            decision = decide_exchange(request, fields, match, ruleset, known, now, body)
+        else:
+            decision = decide(fields, match, ruleset, known, now, body, tokenless=tokenless)
     except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
         return failure(match, Reason.INTERNAL_ERROR, error=error)
     # What has an enforcement of its own keeps its reason, or an odd path alone would make it stricter.
@@ -127,4 +144,6 @@ def _leaves_unmatched(method: bytes, guarded: list[tuple[HostMatch, ...]], match
     """Return whether the request names a guarded host under which no rule matched it as it stands."""
     methods = methods_of(method, {})
     matched = [match.host for match in matches if match.plain and takes_one_of(match.route.rule, methods)]
-    return not all(any(host in matched for host in hosts) for hosts in guarded)
+    # What an issuer serves beside its endpoints (its sign-in pages, say) is nothing that a rule would have to name.
+    ruled = [hosts for hosts in guarded if not all(host.paths.only_exchanges for host in hosts)]
+    return not all(any(host in matched for host in hosts) for hosts in ruled)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.tokens.cache import TokenCache
 
 
@@ -10,3 +11,5 @@ class Known(NamedTuple):
 
     #: Tokens that were read before.
     tokens: TokenCache
+    #: Which token came of which authorize request; None: nobody has looked.
+    grants: GrantLedger | None = None

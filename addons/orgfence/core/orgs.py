@@ -34,6 +34,15 @@ class OrgNames:
         """Return the policy's name for a normalised id, a Salesforce id in either form; None: it has none."""
         return self._names.get(org_id)
 
+    def shown(self, org_id: bytes) -> str:
+        """Return what a person is shown: the policy's name, else the id; bytes that are no text escaped."""
+        return self.name_of(org_id) or org_id.decode("utf-8", "backslashreplace")
+
+    @property
+    def ids(self) -> Mapping[bytes, str]:
+        """The orgs that the policy names: id, normalised, to name."""
+        return {self._ids[canonical_id(name.encode())]: name for name in dict.fromkeys(self._names.values())}
+
 
 def canonical_id(value: bytes) -> bytes:
     """Return a UUID in lower case, anything else as it is."""

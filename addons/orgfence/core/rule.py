@@ -19,8 +19,11 @@ from orgfence.core.decision import (
     Reason,
     Verdict,
 )
+from orgfence.core.error_envelope import ErrorEnvelope
+from orgfence.core.oauth.exchange import ExchangeRule
+from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.policy.readings import EncodedSlash
-from orgfence.core.policy.templates import PathTemplate, TextTemplate
+from orgfence.core.policy.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.tokens.selectors import Selector
 
 
@@ -44,6 +47,7 @@ class PlaceKind(StrEnum):
     BODY = "body"
     FORM = "form"
     VALUE = "value"
+    CLIENT = "client"
 
 
 class OrgSource(NamedTuple):
@@ -51,7 +55,7 @@ class OrgSource(NamedTuple):
 
     kind: PlaceKind
     #: The capture's, field's or parameter's name (header names canonical); for `body` the pointer as it is written;
-    #: for `value` the pinned org, normalised.
+    #: for `value` the pinned org, normalised; for `client` empty.
     name: bytes
     #: The separator, where one value holds several; empty: one value is one org.
     split: bytes = b""
@@ -120,6 +124,8 @@ class Rule:
     enforcement: Enforcement
     undetermined: Enforcement
     unauthenticated: Enforcement
+    #: The endpoint of an issuer's that this stands for; None: it is one of the policy's `rules`.
+    exchange: ExchangeRule | None = None
     #: Whether it reads its credential or its org from a form, and an org from a JSON body.
     reads_form: bool = field(init=False, repr=False)
     reads_json: bool = field(init=False, repr=False)
@@ -135,8 +141,9 @@ class Rule:
         """Work out beforehand what would else be worked out with each request."""
         org_kinds = {source.kind for source in self.org}
         token_in_form = any(place.kind is PlaceKind.FORM for place in self.places)
-        object.__setattr__(self, "reads_form", token_in_form or PlaceKind.FORM in org_kinds)
-        object.__setattr__(self, "reads_json", PlaceKind.BODY in org_kinds)
+        is_exchange = self.exchange is not None
+        object.__setattr__(self, "reads_form", is_exchange or token_in_form or PlaceKind.FORM in org_kinds)
+        object.__setattr__(self, "reads_json", is_exchange or PlaceKind.BODY in org_kinds)
         object.__setattr__(self, "token_in_form", token_in_form)
         object.__setattr__(self, "org_in_body", not org_kinds.isdisjoint({PlaceKind.BODY, PlaceKind.FORM}))
         allowed = {}
@@ -152,6 +159,29 @@ class Rule:
         if reason in UNAUTHENTICATED:
             return min(self.unauthenticated, self.enforcement)
         return self.enforcement
+
+
+class OtherParty(NamedTuple):
+    """A path of an API at which an org is named that is not the token's."""
+
+    path: PathTemplate
+    #: The segments, and the parameters of the query, that name it.
+    segments: frozenset[int]
+    query: frozenset[bytes]
+
+
+class Lookup(NamedTuple):
+    """How an API says whose token it was called with."""
+
+    #: `{host}` stands for the host of the issuer's that the request is for.
+    url: str
+    method: str
+    #: Seconds.
+    timeout: float
+    #: Where the answer names orgs and scopes; of several pointers, the union of what is there.
+    active: tuple[Selector, ...]
+    member: tuple[Selector, ...]
+    scopes: tuple[Selector, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -170,3 +200,13 @@ class Issuer:
     leeway: float
     #: Whether its org ids are Salesforce's, whose 15- and 18-character forms are one.
     salesforce_ids: bool
+    #: Its API's; none: nobody has said.
+    hosts: tuple[HostTemplate, ...] = ()
+    #: Where its API names orgs that are not the token's.
+    other_party: tuple[OtherParty, ...] = ()
+    #: How its API words its errors; None: nobody has said.
+    errors: ErrorEnvelope | None = None
+    #: How its API says whose a token is. Nobody asks it yet.
+    lookup: Lookup | None = None
+    #: How its authorize and token endpoints are spoken with; None: nobody has said.
+    oauth: OAuthIssuer | None = None

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from orgfence.core.body import NEEDED_HEADERS
-from orgfence.core.decision import Enforcement
+from orgfence.core.decision import Decision, Enforcement
+from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matches_of
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.index import HostMatch, Route, RouteIndex
 from orgfence.core.policy.readings import EncodedSlash
-from orgfence.core.request import Authority, Fields, Request, WantedFields
+from orgfence.core.request import Authority, Fields, Request, WantedFields, scan_headers
 from orgfence.core.rule import Issuer, PlaceKind, Rule, Trait
 from orgfence.core.tokens.reader import TokenReader
 
@@ -45,13 +46,19 @@ class Handling(NamedTuple):
 
 
 _DEFAULT_HANDLING = Handling()
+_NO_ANSWER_RULES: Mapping[str, Rule] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ruleset:
     """What a policy compiles to."""
 
+    #: Those that the policy has written.
     rules: tuple[Rule, ...]
+    #: Those that stand for the endpoints of its issuers.
+    exchange_rules: tuple[Rule, ...]
+    #: By issuer, what decides on the answers of its token endpoint.
+    answer_rules: Mapping[str, Rule]
     routes: tuple[Route, ...]
     index: RouteIndex
     issuers: Mapping[str, Issuer]
@@ -82,6 +89,7 @@ class Ruleset:
         orgs: OrgNames,
         unmatched: Enforcement,
         generation: str,
+        answer_rules: Mapping[str, Rule] = _NO_ANSWER_RULES,
         cap: Enforcement = Enforcement.BLOCK,
         handling: Handling = _DEFAULT_HANDLING,
     ) -> Self:
@@ -89,7 +97,9 @@ class Ruleset:
         routes = tuple(routes)
         rules = tuple(dict.fromkeys(route.rule for route in routes))
         return cls(
-            rules=rules,
+            rules=tuple(rule for rule in rules if rule.exchange is None),
+            exchange_rules=tuple(rule for rule in rules if rule.exchange is not None),
+            answer_rules=answer_rules,
             routes=routes,
             index=RouteIndex(routes),
             issuers=issuers,
@@ -107,22 +117,14 @@ class Ruleset:
 
     def observing(self) -> Self:
         """Return the same ruleset with every enforcement capped at observe."""
-        capped = {
-            rule: replace(
-                rule,
-                enforcement=Enforcement.OBSERVE,
-                undetermined=Enforcement.OBSERVE,
-                unauthenticated=Enforcement.OBSERVE,
-                uncapped=rule.uncapped or rule,
-            )
-            for rule in self.rules
-        }
+        capped = {rule: _observing(rule) for rule in (*self.rules, *self.exchange_rules)}
         return self.build(
             routes=[route._replace(rule=capped[route.rule]) for route in self.routes],
             issuers=self.issuers,
             orgs=self.orgs,
             unmatched=self.unmatched,
             generation=self.generation,
+            answer_rules={issuer: _observing(rule) for issuer, rule in self.answer_rules.items()},
             cap=Enforcement.OBSERVE,
             handling=self.handling,
         )
@@ -130,7 +132,20 @@ class Ruleset:
     @property
     def strictest(self) -> Enforcement:
         """The strictest that is done where no verdict can be reached: what a failure without a rule gets."""
-        return min(self.cap, max([self.unmatched, *(rule.undetermined for rule in self.rules)]))
+        return min(
+            self.cap, max([self.unmatched, *(rule.undetermined for rule in (*self.rules, *self.exchange_rules))])
+        )
+
+    def errors_of(self, decision: Decision) -> ErrorEnvelope | None:
+        """Return how the API that a decision is about words its errors: that of the issuer whose tokens it takes."""
+        rule, token = decision.rule, decision.token
+        if rule is None or rule.exchange is not None:
+            return None
+        # Where there is one only, what could not be read was for its API as well.
+        sole = next(iter(self.issuers)) if len(self.issuers) == 1 else None
+        name = rule.issuer or (sole if token is None else token.issuer)
+        issuer = None if name is None else self.issuers.get(name)
+        return None if issuer is None else issuer.errors
 
     def guards(self, authority: Authority) -> bool:
         """Return whether some rule's hosts include this one."""
@@ -150,6 +165,11 @@ class Ruleset:
                 found.append(hosts)
         return found
 
+    def issuers_of(self, request: Request) -> frozenset[str]:
+        """Return the issuers that have an endpoint under any name of the request's host."""
+        guarded = self.hosts_of(request, scan_headers(request.headers, self.wanted_headers))
+        return frozenset(name for hosts in guarded for host in hosts for name in host.paths.issuers)
+
     def matching(self, request: Request, fields: Fields, guarded: list[tuple[HostMatch, ...]]) -> list[Match]:
         """Return what applies to a request under any of the guarded names of its host."""
         return matches_of(request, fields, guarded, self.slashes)
@@ -157,6 +177,16 @@ class Ruleset:
 
 # More Host fields than anybody sends, and few enough for all of them to be read.
 _HOSTS_READ = 16
+
+
+def _observing(rule: Rule) -> Rule:
+    return replace(
+        rule,
+        enforcement=Enforcement.OBSERVE,
+        undetermined=Enforcement.OBSERVE,
+        unauthenticated=Enforcement.OBSERVE,
+        uncapped=rule.uncapped or rule,
+    )
 
 
 def _stripped_headers(rule: Rule) -> frozenset[bytes]:

@@ -2,11 +2,12 @@
 
 import os
 import shlex
+from collections.abc import Mapping
 from importlib import resources
 
+from orgfence.demo.app import authorize_url
 from orgfence.demo.page import Page
 from orgfence.demo.stage import Stage
-from orgfence.demo.story import fetch_token
 
 
 def show_next_steps(page: Page) -> None:
@@ -29,9 +30,8 @@ def show_keep_hint(page: Page) -> None:
     page.say(f"To play with the demo itself: {_orgfence()} demo --keep")
 
 
-async def show_playground(stage: Stage, page: Page, token: str) -> None:
+def show_playground(stage: Stage, page: Page, tokens: Mapping[str, str]) -> None:
     """Print commands for another terminal, and put the tokens where they find them: in files, not on the screen."""
-    tokens = {"acme": token, "globex": await fetch_token(stage, "globex")}
     for org, org_token in tokens.items():
         (stage.folder / f"{org}.header").write_text(f"Authorization: Bearer {org_token}\n", encoding="ascii")
 
@@ -43,6 +43,9 @@ async def show_playground(stage: Stage, page: Page, token: str) -> None:
         ("allowed, with the other org's token", "globex", "/api/v2/reports/globex"),
     ):
         page.verbatim(f"# {comment}\n{_curl(stage, org, path)}")
+    page.verbatim(
+        f"# stopped, with the URLs that are right\n{_curl_at(stage, shlex.quote(authorize_url(stage.servers)))}"
+    )
     page.verbatim(f"# counted\ncurl --noproxy '*' {stage.proxy.metrics_url}")
     page.say(
         "Ctrl-C ends the demo and removes all of it. The proxy's log so far, and as it goes on; it tells the same "
@@ -51,12 +54,16 @@ async def show_playground(stage: Stage, page: Page, token: str) -> None:
 
 
 def _curl(stage: Stage, org: str, path: str) -> str:
+    header = shlex.quote(f"@{stage.folder / org}.header")
+    return _curl_at(stage, f"-H {header} \\\n     {stage.servers.api_url}{path}")
+
+
+def _curl_at(stage: Stage, what: str) -> str:
     return (
         # An empty --noproxy: many an environment says that `localhost` is reached without one.
         f"curl -i --proxy {stage.proxy.url} --noproxy '' \\\n"
         f"     --cacert {shlex.quote(str(stage.trusted))} \\\n"
-        f"     -H {shlex.quote(f'@{stage.folder / org}.header')} \\\n"
-        f"     {stage.servers.api_url}{path}"
+        f"     {what}"
     )
 
 

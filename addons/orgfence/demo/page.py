@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
+import httpx
 from rich.console import Console
 from rich.text import Text
 
@@ -80,6 +81,29 @@ class Page:
         text.rstrip()
         # Folding is done above, where it is wanted.
         self._console.print(text, soft_wrap=True, highlight=False)
+
+
+def status_line(response: httpx.Response) -> str:
+    """Return the first line of a response."""
+    return f"{response.http_version} {response.status_code} {response.reason_phrase}"
+
+
+def url_lines(text: str) -> list[str]:
+    """Return a text in lines: of a URL at its end, the parameters stand on lines of their own."""
+    base, mark, query = text.partition("?")
+    if not mark:
+        return [text]
+    lines = [base]
+    for mark, pair in zip("?" + "&" * query.count("&"), query.split("&"), strict=True):
+        if len(lines) > 1 and len(lines[-1]) + len(pair) < _URL_WIDTH:
+            lines[-1] += mark + pair
+        else:
+            lines.append(f"    {mark}{pair}")
+    return lines
+
+
+# What stands before it on the page takes some ten columns.
+_URL_WIDTH = _WIDTH - 10
 
 
 def _fold(line: str, width: int) -> list[str]:

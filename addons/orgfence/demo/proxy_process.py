@@ -7,12 +7,15 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from orgfence.demo import DemoError
 from orgfence.demo.certificates import CA_FILE
 
 # It listens within a second or two; a busy machine may take several times that.
 _START_SECONDS = 30
+# A line is written before its request goes on, and read a moment later.
+_LOG_SECONDS = 10
 # Log lines are short; a traceback on one line may not be.
 _MAX_LINE_BYTES = 1024 * 1024
 _HINT = "Try `orgfence run --listen 127.0.0.1:0 --admin 127.0.0.1:0`, which needs no more than a proxy does"
@@ -59,6 +62,20 @@ class ProxyProcess:
                 raise DemoError(f"the proxy ended before it listened. {_HINT}. {self.written}")
             self._changed.clear()
             await self._changed.wait()
+
+    async def logged(self, reason: str) -> dict[str, Any]:
+        """Wait for the log line of a finding, and return it."""
+        try:
+            async with asyncio.timeout(_LOG_SECONDS):
+                while True:
+                    self._changed.clear()
+                    for line in self.lines:
+                        event = json.loads(line)
+                        if event.get("reason") == reason:
+                            return dict(event)
+                    await self._changed.wait()
+        except (TimeoutError, ValueError):
+            raise DemoError(f"the proxy did not log `{reason}`. {self.written}") from None
 
     def _is_announcement(self, line: str) -> bool:
         with suppress(ValueError, KeyError, TypeError, IndexError):

@@ -5,11 +5,10 @@ The API judges tokens itself, as every such API does, and its answer to a wrong 
 
 import logging
 import ssl
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -18,15 +17,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from orgfence.demo.certificates import SERVER_FILE
-
-ISSUER = "https://issuer.example"
-#: The orgs by name; the policy knows the same ones.
-ORGS = {
-    "acme": "8b1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01",
-    "globex": "1f6d7c35-44c1-4a0e-8f6b-6a3f1f3f9b02",
-}
-# Long enough for a day of playing with `--keep`.
-_LIFETIME_SECONDS = 24 * 60 * 60
+from orgfence.demo.issuer import ISSUER, ORGS, Authorize, Grants, Token
 
 
 class Received(NamedTuple):
@@ -41,7 +32,7 @@ class Received(NamedTuple):
 class Servers(NamedTuple):
     """Both of them, running."""
 
-    #: Named by address, and the API by name, so that the policy can guard one of the two.
+    #: Named by address, and the API by name, so that the policy can tell the two apart.
     issuer_url: str
     api_url: str
     #: What has reached the API, in order.
@@ -55,7 +46,9 @@ async def running_servers(folder: Path) -> AsyncIterator[Servers]:
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     received: list[Received] = []
-    issuer = HTTPServer(_application([(r"/oauth/token", _Token, {"key": key})]), ssl_options=_context(folder))
+    grants = {"grants": Grants(key)}
+    endpoints = [(r"/oauth/authorize", Authorize, grants), (r"/oauth/token", Token, grants)]
+    issuer = HTTPServer(_application(endpoints), ssl_options=_context(folder))
     settings = {"public_key": key.public_key(), "received": received}
     api = HTTPServer(
         _application(
@@ -73,46 +66,6 @@ async def running_servers(folder: Path) -> AsyncIterator[Servers]:
         for server in (issuer, api):
             server.stop()
             await server.close_all_connections()
-
-
-class _Token(RequestHandler):
-    """`POST /oauth/token`: the client credentials grant (RFC 6749 section 4.4), to whoever asks."""
-
-    def initialize(self, key: rsa.RSAPrivateKey) -> None:
-        self._key = key
-
-    def post(self) -> None:
-        self.set_header("Cache-Control", "no-store")
-        if self.get_body_argument("grant_type", "") != "client_credentials":
-            self._refuse("unsupported_grant_type", "Use `grant_type=client_credentials`.")
-            return
-        org = self.get_body_argument("org_id", "")
-        org_id = ORGS.get(org, org)
-        if org_id not in ORGS.values():
-            self._refuse("invalid_request", f"`org_id` is one of: {', '.join(ORGS)}.")
-            return
-        scope = self.get_body_argument("scope", "")
-        now = int(time.time())
-        claims = {
-            "iss": ISSUER,
-            "sub": self.get_body_argument("client_id", "demo-app"),
-            "org_ids": [org_id],
-            "scope": scope,
-            "iat": now,
-            "exp": now + _LIFETIME_SECONDS,
-        }
-        self.write(
-            {
-                "access_token": jwt.encode(claims, self._key, algorithm="RS256"),
-                "token_type": "Bearer",
-                "expires_in": _LIFETIME_SECONDS,
-                "scope": scope,
-            }
-        )
-
-    def _refuse(self, error: str, description: str) -> None:
-        self.set_status(400)
-        self.write({"error": error, "error_description": description})
 
 
 class _OfAnOrg(RequestHandler):
@@ -160,9 +113,9 @@ class _Reports(_OfAnOrg):
         return {"organization": org, "calls_answered": 1843}
 
 
-def _application(handlers: list[tuple[str, type[RequestHandler], dict[str, object]]]) -> Application:
+def _application(handlers: Sequence[tuple[str, type[RequestHandler], dict[str, Any]]]) -> Application:
     # Without its own line a request; the demo prints what matters.
-    return Application(handlers, log_function=lambda _: None)
+    return Application([*handlers], log_function=lambda _: None)
 
 
 def _context(folder: Path) -> ssl.SSLContext:

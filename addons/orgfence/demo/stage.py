@@ -25,6 +25,8 @@ class Stage(NamedTuple):
     proxy: ProxyProcess
     #: An app that is sent through the proxy.
     client: httpx.AsyncClient
+    #: The same before there was a proxy.
+    direct: httpx.AsyncClient
     #: The policy that the proxy goes by.
     policy: Path
     #: Removed at the end, with all that is in it.
@@ -45,11 +47,11 @@ async def set_up() -> AsyncIterator[Stage]:
         async with running_servers(folder) as servers, running_proxy(folder, policy) as proxy:
             trusted = folder / "trusted.pem"
             trusted.write_bytes(proxy.ca.read_bytes() + (folder / CA_FILE).read_bytes())
-            async with httpx.AsyncClient(
-                proxy=proxy.url,
-                verify=ssl.create_default_context(cafile=str(trusted)),
-                # Whatever the environment says of proxies, and of hosts to reach without one.
-                trust_env=False,
-                timeout=_TIMEOUT_SECONDS,
-            ) as client:
-                yield Stage(servers, proxy, client, policy, folder, trusted)
+            context = ssl.create_default_context(cafile=str(trusted))
+            async with _client(context, proxy.url) as client, _client(context, None) as direct:
+                yield Stage(servers, proxy, client, direct, policy, folder, trusted)
+
+
+def _client(trusted: ssl.SSLContext, proxy: str | None) -> httpx.AsyncClient:
+    # Whatever the environment says of proxies, and of hosts to reach without one.
+    return httpx.AsyncClient(proxy=proxy, verify=trusted, trust_env=False, timeout=_TIMEOUT_SECONDS)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from orgfence.core.decision import Action, Enforcement, Reason, Verdict
+from orgfence.core.oauth.exchange import Step
 from orgfence.observe.redaction import printable, redact, redact_strictly
 
 
@@ -51,6 +52,12 @@ class InspectionRecord:
     outcome: int | None = None
     #: The exception behind an `internal_error`.
     error: Exception | None = None
+    #: Of an OAuth exchange, the step that is judged.
+    step: Step | None = None
+    #: All that is wrong with it, where that is more than the reason.
+    faults: tuple[Reason, ...] = ()
+    #: Where the token comes from, in a sentence or two, where that was seen.
+    lineage: str = ""
 
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
@@ -114,6 +121,8 @@ class InspectionLog:
             "action": record.action.value,
             "verdict": record.verdict.value,
             "reason": record.reason.value,
+            "step": record.step and record.step.value,
+            "faults": [reason.value for reason in record.faults],
             "rule": record.rule,
             "enforcement": record.enforcement.word,
             "outcome": record.outcome,
@@ -129,6 +138,7 @@ class InspectionLog:
             "generation": record.generation,
             "trace_id": record.trace_id,
             "correlation_id": record.correlation_id and redact(record.correlation_id),
+            "lineage": redact(record.lineage),
             "advice": record.advice,
             "exc_info": record.error,
         }

@@ -20,6 +20,7 @@ from orgfence.core.decision import (
     Reason,
     Verdict,
 )
+from orgfence.core.oauth.exchange import Endpoint, ExchangeRule, Step
 from orgfence.core.orgs import OrgNames
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
@@ -101,6 +102,13 @@ class Metrics:
             "that would block too much.",
             ("rule", "verdict", "status"),
         )
+        self._exchanges = Counts(
+            registry,
+            "orgfence_oauth_exchanges_total",
+            "OAuth exchanges by what is said of each step: of authorize requests, of token requests, and of the tokens "
+            "that were issued.",
+            ("issuer", "step", "verdict", "reason"),
+        )
         self._unguarded = Counts(
             registry,
             "orgfence_unguarded_connections_total",
@@ -170,11 +178,23 @@ class Metrics:
         """Count a request that was inspected, every decision on it, and how long that took."""
         self._requests.numbers[inspection.action,] += 1
         self._durations.observe(seconds)
+        self._count_decisions(inspection, orgs)
+
+    def count_answer(self, inspection: Inspection, orgs: OrgNames, seconds: float) -> None:
+        """Count what was said of an issuer's answer, whose request was counted before."""
+        self._durations.observe(seconds)
+        self._count_decisions(inspection, orgs)
+
+    def _count_decisions(self, inspection: Inspection, orgs: OrgNames) -> None:
         for decision in inspection.decisions:
             rule, verdict, reason = decision.rule, decision.verdict, decision.reason
             rule_id = NO_RULE if rule is None else rule.id
             self._decisions.numbers[rule_id, verdict, reason, _WORDS[decision.enforcement]] += 1
-            if reason in _ABOUT_ORGS:
+            if rule is not None and rule.exchange is not None:
+                self._exchanges.numbers[
+                    rule.exchange.issuer.name, _step_of(decision, rule.exchange), verdict, reason
+                ] += 1
+            elif reason in _ABOUT_ORGS:
                 for org in _not_granted(decision):
                     self._org_mismatches.numbers[rule_id, orgs.name_of(org) or OTHER_ORG] += 1
 
@@ -201,11 +221,13 @@ class Metrics:
         """Say which policy is in force now. The counters of rules and orgs that it does not have go."""
         self._policy.clear()
         self._policy.labels(ruleset.generation).set(1)
-        rules = {NO_RULE, *(rule.id for rule in ruleset.rules)}
+        rules = {NO_RULE, *(rule.id for rule in (*ruleset.rules, *ruleset.exchange_rules))}
         orgs = ruleset.orgs
         # A request that was judged before is counted when it ends, by a rule that may be gone by then.
         self._decisions.show_only(lambda labels: labels[0] in rules)
         self._outcomes.show_only(lambda labels: labels[0] in rules)
+        issuers = frozenset(ruleset.issuers)
+        self._exchanges.show_only(lambda labels: labels[0] in issuers)
         self._org_mismatches.show_only(lambda labels: labels[0] in rules and _is_named(labels[1], orgs))
 
     def policy_loaded(self, at: float) -> None:
@@ -243,6 +265,13 @@ _ABOUT_ORGS = frozenset(
         Reason.ORG_CLAIM_MALFORMED,
     }
 )
+
+
+def _step_of(decision: Decision, rule: ExchangeRule) -> Step:
+    """Return the step that a decision is about; one that was made of none of its parameters is about the request."""
+    if decision.exchange is not None:
+        return decision.exchange.step
+    return Step.TOKEN_REQUEST if rule.endpoint is Endpoint.TOKEN else Step.AUTHORIZE
 
 
 def _not_granted(decision: Decision) -> Iterable[bytes]:

@@ -15,6 +15,7 @@ from mitmproxy import ctx, exceptions, http
 from orgfence.core.decision import Action, Decision, Enforcement, Inspection, NeedBody, Reason, Verdict
 from orgfence.core.guard import UNMATCHED, inspect
 from orgfence.core.known import Known
+from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
@@ -22,6 +23,7 @@ from orgfence.observe.metrics import Stage
 from orgfence.proxy import annotation, options
 from orgfence.proxy.answer import answer, bare_answer
 from orgfence.proxy.case import Case
+from orgfence.proxy.exchanges import Exchanges
 from orgfence.proxy.interception.own_addresses import REQUESTED, OwnAddresses
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.request_of import body_by_head, body_of, request_of
@@ -48,11 +50,12 @@ class Orgfence:
     ) -> None:
         """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come."""
         self._ruleset = ruleset
-        self._known = Known(TokenCache())
+        self._known = Known(TokenCache(), GrantLedger())
         self._reporter = reporter
         self._stream_above = stream_above
         self._clock = clock
         self._own = own or OwnAddresses()
+        self._exchanges = Exchanges(self._known, reporter, clock)
         # Weak, so that whatever way a flow ends nothing of it stays.
         self._cases: WeakKeyDictionary[http.HTTPFlow, Case] = WeakKeyDictionary()
 
@@ -115,7 +118,33 @@ class Orgfence:
             response.stream = response.stream or self._is_streamed(response)
             annotation.strip(response.headers)
             self._annotate_response(flow, response, case, case.inspection)
+            self._exchanges.answer_begun(flow, response, case)
         except Exception as error:  # noqa: BLE001 - the request was judged; its answer must still reach the client
+            self._reporter.failed(Stage.RESPONSE, error)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Judge what an issuer has answered, now that it is whole."""
+        case = self._cases.get(flow)
+        if case is None or case.answer_limit is None:
+            return
+        try:
+            self._exchanges.answer_came(flow, case)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._reporter.failed(Stage.RESPONSE, error)
+
+    def limit_of_answer(self, flow: http.HTTPFlow) -> int | None:
+        """Return how much of an answer's body is held; None: it is none of those that are read."""
+        case = self._cases.get(flow)
+        return None if case is None else case.answer_limit
+
+    def answer_too_long(self, flow: http.HTTPFlow) -> None:
+        """Judge an answer of whose body more has come than is held."""
+        case = self._cases.get(flow)
+        if case is None:
+            return
+        try:
+            self._exchanges.answer_is_too_long(flow, case)
+        except Exception as error:  # noqa: BLE001 - as above
             self._reporter.failed(Stage.RESPONSE, error)
 
     async def _judge_unless_own(self, flow: http.HTTPFlow, case: Case) -> None:
@@ -145,6 +174,8 @@ class Orgfence:
             if case.ruleset.stripped_headers:
                 self._strip(flow, case, inspection)
             self._enforce(flow, case, inspection)
+            if inspection.action is not Action.BLOCKED:
+                self._exchanges.forwarded(case, inspection)
         except Exception as error:  # noqa: BLE001 - as above
             inspection = self._refuse(flow, case, error)
         case.seconds += time.perf_counter() - started
@@ -229,16 +260,22 @@ class Orgfence:
         deciding = inspection.deciding
         if deciding is None:
             return
+        refusals = _REFUSALS if case.exchange is None else _REFUSALS_OF_ISSUERS
         if inspection.action is Action.ANNOTATED and case.shown is not None:
             annotation.annotate(response.headers, case.shown.header)
         elif (
             deciding.verdict is Verdict.ALLOW
-            and response.status_code in (401, 403)
+            and response.status_code in refusals
             and deciding.rule is not None
             and deciding.rule.enforcement is not Enforcement.OBSERVE
         ):
             value = annotation.outcome_value(deciding.rule.id, response.status_code)
             annotation.annotate(response.headers, value)
+
+
+_REFUSALS = (401, 403)
+# https://www.rfc-editor.org/rfc/rfc6749#section-5.2: 400 for all but a client that could not be authenticated.
+_REFUSALS_OF_ISSUERS = (400, 401, 403)
 
 
 def _undecided(imposed: Enforcement, error: Exception | None = None) -> Inspection:

@@ -1,4 +1,4 @@
-"""What a blocked client is answered: a problem document, a page for a browser, a gRPC status.
+"""What a blocked client is answered: a problem document or the API's own error, a page for a browser, a gRPC status.
 
 Whatever the form, it is final for the client (no Retry-After, no 429, no closed connection) and can be told from
 upstream's own answer by `Proxy-Status`.
@@ -13,6 +13,8 @@ from mitmproxy import http
 
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision, Reason
+from orgfence.core.error_envelope import ErrorEnvelope, Said
+from orgfence.core.oauth.exchange import Endpoint
 from orgfence.core.request import canonical_name
 from orgfence.proxy.request_of import is_grpc
 from orgfence.proxy.shown import Shown
@@ -23,21 +25,68 @@ PROBLEM_TYPE = "urn:orgfence:reason:"
 def answer(request: http.Request, decision: Decision, shown: Shown, *, disclose_orgs: bool) -> http.Response:
     """Return the response to a request that is blocked by this decision."""
     fields = _first_values(request)
+    if _endpoint_of(decision) in {Endpoint.TOKEN, Endpoint.PAR}:
+        return oauth_error(request, decision, shown, disclose_orgs=disclose_orgs)
     if is_grpc(request.headers.fields):
         response = _grpc(decision, shown.told)
     elif b"text/html" in fields.get(b"accept", b"").lower():
         response = _page(decision, shown.told, shown.id)
+    elif shown.errors is not None:
+        response = _error(decision, shown.told, shown.id, shown.errors)
     else:
         response = _problem(decision, shown.told, shown.id, disclose_orgs=disclose_orgs)
 
-    response.headers["Proxy-Status"] = f'orgfence; error=http_request_denied; details="{decision.reason}"'  # RFC 9209
-    response.headers["Cache-Control"] = "no-store"
-    _add_challenge(response, decision)
-    _add_cors(response, fields)
+    if _endpoint_of(decision) is None:
+        _add_challenge(response, decision)
+    _complete(response, decision, fields)
     if request.method == "HEAD":
         # Headers only, Content-Length among them: stock mitmproxy would send the body too.
         response.raw_content = b""
     return response
+
+
+# https://www.rfc-editor.org/rfc/rfc6749#section-5.2. OAuth clients lose the error under another status or media type,
+# and under a challenge; what else stands in the document, they leave alone.
+def oauth_error(request: http.Request, decision: Decision, shown: Shown, *, disclose_orgs: bool) -> http.Response:
+    """Return what a client of a token endpoint gets in place of a token."""
+    document = {
+        "error": _OAUTH_ERRORS.get(decision.reason, "invalid_request"),
+        "error_description": _described(shown.told),
+        **_members(decision, shown.told, shown.id, disclose_orgs=disclose_orgs),
+    }
+    body = json.dumps(document, indent=2) + "\n"
+    response = http.Response.make(400, body.encode(), {"Content-Type": "application/json", "Pragma": "no-cache"})
+    _complete(response, decision, _first_values(request))
+    return response
+
+
+_OAUTH_ERRORS = {
+    Reason.GRANT_LACKS_ORG: "invalid_grant",
+    Reason.ISSUED_ORG_MISSING: "invalid_grant",
+    Reason.ISSUED_LIFETIME_WRONG: "invalid_grant",
+    Reason.ORG_CLAIM_EMPTY: "invalid_grant",
+    Reason.REFRESH_SCOPE_MISSING: "invalid_scope",
+    Reason.ISSUED_SCOPE_REDUCED: "invalid_scope",
+    Reason.SCOPE_FORM: "invalid_scope",
+}
+
+
+def _described(explanation: Explanation) -> str:
+    """Return what was found and what to do first, in the characters that section 5.2 has: no quotes, no backslash."""
+    text = " ".join((explanation.detail, *explanation.advice[:1]))
+    return "".join(character if " " <= character <= "~" and character not in '"\\' else "?" for character in text)
+
+
+def _endpoint_of(decision: Decision) -> Endpoint | None:
+    rule = decision.rule
+    return None if rule is None or rule.exchange is None else rule.exchange.endpoint
+
+
+def _complete(response: http.Response, decision: Decision, fields: dict[bytes, bytes]) -> None:
+    """Add what every answer of ours has, whatever its form."""
+    response.headers["Proxy-Status"] = f'orgfence; error=http_request_denied; details="{decision.reason}"'  # RFC 9209
+    response.headers["Cache-Control"] = "no-store"
+    _add_cors(response, fields)
 
 
 def bare_answer() -> http.Response:
@@ -62,12 +111,23 @@ def _first_values(request: http.Request) -> dict[bytes, bytes]:
 
 def _problem(decision: Decision, explanation: Explanation, inspection_id: str, *, disclose_orgs: bool) -> http.Response:
     """Return a problem document (RFC 9457), with members of ours beside the standard ones."""
-    orgs = {"requested_orgs": explanation.requested_orgs, "granted_orgs": explanation.granted_orgs}
     document = {
         "type": PROBLEM_TYPE + decision.reason,
         "title": explanation.title,
         "status": explanation.status,
         "detail": explanation.detail,
+        **_members(decision, explanation, inspection_id, disclose_orgs=disclose_orgs),
+    }
+    body = json.dumps(document, indent=2) + "\n"
+    return http.Response.make(explanation.status, body.encode(), {"Content-Type": "application/problem+json"})
+
+
+def _members(
+    decision: Decision, explanation: Explanation, inspection_id: str, *, disclose_orgs: bool
+) -> dict[str, object]:
+    """Return what is ours in a document of whichever form."""
+    orgs = {"requested_orgs": explanation.requested_orgs, "granted_orgs": explanation.granted_orgs}
+    return {
         "instance": f"urn:uuid:{inspection_id}",
         "reason": decision.reason,
         "rule": decision.rule.id if decision.rule is not None else None,
@@ -75,8 +135,20 @@ def _problem(decision: Decision, explanation: Explanation, inspection_id: str, *
         **(orgs if disclose_orgs else {}),
         "advice": explanation.advice,
     }
-    body = json.dumps(document, indent=2) + "\n"
-    return http.Response.make(explanation.status, body.encode(), {"Content-Type": "application/problem+json"})
+
+
+def _error(decision: Decision, explanation: Explanation, inspection_id: str, errors: ErrorEnvelope) -> http.Response:
+    """Return an error as the API itself words it, which its SDKs can read."""
+    said = Said(
+        title=explanation.title,
+        detail=explanation.detail,
+        reason=str(decision.reason),
+        status=explanation.status,
+        rule="" if decision.rule is None else decision.rule.id,
+        id=inspection_id,
+        advice=" ".join(explanation.advice),
+    )
+    return http.Response.make(explanation.status, errors.filled(said), {"Content-Type": errors.content_type})
 
 
 _PAGE = """<!doctype html>
@@ -111,7 +183,7 @@ def _page(decision: Decision, explanation: Explanation, inspection_id: str) -> h
     page = _PAGE.format(
         title=html.escape(explanation.title),
         detail=html.escape(explanation.detail),
-        advice="".join(f"<li>{html.escape(step)}</li>" for step in explanation.advice),
+        advice="".join(f"<li>{_linked(step)}</li>" for step in explanation.advice),
         facts="".join(
             f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items() if value
         ),
@@ -125,6 +197,19 @@ def _page(decision: Decision, explanation: Explanation, inspection_id: str) -> h
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+def _linked(step: str) -> str:
+    """Return a step with its URLs ready to open."""
+    parts = _URL.split(step)
+    return "".join(
+        f'<a href="{html.escape(part)}" rel="noreferrer">{html.escape(part)}</a>' if index % 2 else html.escape(part)
+        for index, part in enumerate(parts)
+    )
+
+
+# Ours end with the step.
+_URL = re.compile(r"(https?://\S+)\Z")
 
 
 def _grpc(decision: Decision, explanation: Explanation) -> http.Response:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from orgfence.core.decision import Inspection
+from orgfence.core.oauth.exchange import Endpoint, Exchange
+from orgfence.core.oauth.ledger import Begun
 from orgfence.core.ruleset import Ruleset
 from orgfence.proxy.shown import Shown
 
@@ -21,6 +23,13 @@ class Case:
     body_limit: int | None = None
     #: How long it took to judge.
     seconds: float = 0.0
+    #: The OAuth exchange that it begins, and the endpoint that it is for; None: none.
+    exchange: Exchange | None = None
+    endpoint: Endpoint | None = None
+    #: What the ledger knows of the authorize request that it is.
+    begun: Begun | None = None
+    #: How much of the answer's body is held, where that is to be read.
+    answer_limit: int | None = None
 
     @property
     def is_held(self) -> bool:

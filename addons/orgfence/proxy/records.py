@@ -2,8 +2,10 @@
 
 from mitmproxy import http
 
+from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision, Inspection
 from orgfence.observe.inspection_log import InspectionRecord, trace_id_of
+from orgfence.observe.redaction import redact
 from orgfence.proxy.shown import Shown
 
 # What APIs call the id by which their operators find a request again, most telling first.
@@ -14,7 +16,7 @@ def inspection_record(
     flow: http.HTTPFlow, inspection: Inspection, deciding: Decision, shown: Shown, generation: str
 ) -> InspectionRecord:
     """Return what is logged of an inspection that is not `allow`."""
-    explanation, token = shown.explanation, deciding.token
+    explanation, token, faults = shown.explanation, deciding.token, deciding.faults
     return InspectionRecord(
         id=shown.id,
         action=inspection.action,
@@ -26,7 +28,7 @@ def inspection_record(
         granted_orgs=explanation.granted_orgs,
         token_issuer=None if token is None else token.issuer,
         unverified=token is not None and not token.verified,
-        advice=explanation.advice[0] if explanation.advice else None,
+        advice=_advice(deciding, explanation),
         client=_client(flow),
         method=flow.request.method,
         host=flow.request.host,
@@ -34,13 +36,30 @@ def inspection_record(
         path=_path(flow),
         generation=generation,
         trace_id=trace_id_of(flow.request.headers.get("traceparent", "")),
+        step=None if deciding.exchange is None else deciding.exchange.step,
+        faults=tuple(fault.reason for fault in faults) if len(faults) > 1 else (),
+        lineage=deciding.lineage,
     )
 
 
+def _advice(deciding: Decision, explanation: Explanation) -> str | None:
+    """Return what to do in one line: of each fault of an exchange the first step, without the URLs of the others."""
+    steps = [fault.advice[0] for fault in deciding.faults if fault.advice]
+    if steps:
+        # They quote what the client has sent, which may be a credential in the wrong place.
+        return redact(" ".join(steps))
+    return explanation.advice[0] if explanation.advice else None
+
+
 def outcome_record(
-    flow: http.HTTPFlow, inspection: Inspection, deciding: Decision, generation: str, status: int
+    flow: http.HTTPFlow,
+    inspection: Inspection,
+    deciding: Decision,
+    generation: str,
+    status: int,
+    advice: str | None = None,
 ) -> InspectionRecord:
-    """Return what is logged of an allow that upstream itself refused."""
+    """Return what is logged of an allow that upstream itself refused, with advice where there is better than common."""
     response = flow.response
     headers = {} if response is None else response.headers
     return InspectionRecord(
@@ -54,7 +73,7 @@ def outcome_record(
         granted_orgs=(),
         token_issuer=None,
         unverified=False,
-        advice=_REFUSED_UPSTREAM,
+        advice=advice or _REFUSED_UPSTREAM,
         client=_client(flow),
         method=flow.request.method,
         host=flow.request.host,

@@ -58,11 +58,39 @@ class Reporter:
         try:
             self._metrics.count_outcome(inspection, status)
             deciding = inspection.deciding
-            if deciding is None or status not in (401, 403):
+            # What an issuer has refused is told when the error is there to be read.
+            if deciding is None or status not in (401, 403) or deciding.exchange is not None:
                 return
             if deciding.verdict is Verdict.ALLOW and deciding.rule is not None:
                 mark_outcome(flow, deciding.rule.id, status)
                 self._log.write(outcome_record(flow, inspection, deciding, ruleset.generation, status))
+        except Exception as error:  # noqa: BLE001 - as above
+            self.failed(Stage.REPORT, error)
+
+    def issued(
+        self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, shown: Shown | None, seconds: float
+    ) -> None:
+        """Tell of what an issuer has issued, by a decision on its answer."""
+        try:
+            self._metrics.count_answer(inspection, ruleset.orgs, seconds)
+            deciding = inspection.deciding
+            if deciding is not None and deciding.error is not None:
+                self.failed(Stage.RESPONSE, deciding.error)
+            if deciding is not None and shown is not None:
+                mark(flow, inspection.action, deciding, shown)
+                self._log.write(inspection_record(flow, inspection, deciding, shown, ruleset.generation))
+        except Exception as error:  # noqa: BLE001 - as above
+            self.failed(Stage.REPORT, error)
+
+    def refused_by_issuer(
+        self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, status: int, why: str
+    ) -> None:
+        """Tell why an issuer may have refused a token request."""
+        try:
+            deciding = inspection.deciding
+            if deciding is not None:
+                flow.comment = f"outcome={status}. {why}"
+                self._log.write(outcome_record(flow, inspection, deciding, ruleset.generation, status, why))
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
 

@@ -5,6 +5,7 @@ from typing import NamedTuple, Self
 
 from orgfence.core.catalogue import Explanation, explain, without_orgs
 from orgfence.core.decision import Decision
+from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.ruleset import Ruleset
 from orgfence.proxy import annotation
 
@@ -20,6 +21,8 @@ class Shown(NamedTuple):
     told: Explanation
     #: The value of the `Orgfence` header.
     header: bytes
+    #: How the API that was called words its errors; None: nobody has said.
+    errors: ErrorEnvelope | None = None
 
     @classmethod
     def of(cls, decision: Decision, ruleset: Ruleset) -> Self:
@@ -27,4 +30,5 @@ class Shown(NamedTuple):
         inspection_id = str(uuid.uuid4())
         explanation = explain(decision, ruleset.orgs)
         told = explanation if ruleset.handling.disclose_orgs else without_orgs(decision, explanation)
-        return cls(inspection_id, explanation, told, annotation.header_value(decision, told, inspection_id))
+        header = annotation.header_value(decision, told, inspection_id)
+        return cls(inspection_id, explanation, told, header, ruleset.errors_of(decision))

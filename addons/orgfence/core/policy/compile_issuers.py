@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from orgfence.core.orgs import OrgNames
+from orgfence.core.policy.compile_api import compile_errors, compile_hosts, compile_lookup, compile_other_party
+from orgfence.core.policy.compile_oauth import compile_oauth
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.model import IssuerEntry, SelectorEntry
 from orgfence.core.policy.overlap import texts_overlap
@@ -16,7 +19,7 @@ _DEFAULT_LEEWAY = 30.0
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def compile_issuers(entries: Mapping[Scalar, IssuerEntry], faults: Faults) -> dict[str, Issuer]:
+def compile_issuers(entries: Mapping[Scalar, IssuerEntry], orgs: OrgNames, faults: Faults) -> dict[str, Issuer]:
     """Return the issuers by their names. No two may claim the same tokens."""
     claimed = _Claimed(faults)
     issuers = {}
@@ -25,7 +28,7 @@ def compile_issuers(entries: Mapping[Scalar, IssuerEntry], faults: Faults) -> di
         if not _NAME.fullmatch(name):
             faults.add(name.place, f"{shown(name)} is no issuer name. Use letters, digits and `-_.`, 64 at most")
         templates = claimed.take(name, entry.iss)
-        issuers[str(name)] = _issuer(str(name), entry, templates, faults)
+        issuers[str(name)] = _issuer(str(name), entry, templates, orgs, faults)
     return issuers
 
 
@@ -88,8 +91,9 @@ def _is_open(template: TextTemplate) -> bool:
     return bool(template.names) or template.text.endswith("**")
 
 
-def _issuer(name: str, entry: IssuerEntry, templates: list[TextTemplate], faults: Faults) -> Issuer:
+def _issuer(name: str, entry: IssuerEntry, templates: list[TextTemplate], orgs: OrgNames, faults: Faults) -> Issuer:
     claims = entry.claims
+    hosts = compile_hosts(entry, faults)
     return Issuer(
         name=name,
         iss=tuple(template.text for template in templates if not _is_open(template)),
@@ -99,6 +103,11 @@ def _issuer(name: str, entry: IssuerEntry, templates: list[TextTemplate], faults
         scopes=_selectors(claims.scopes, faults),
         leeway=_DEFAULT_LEEWAY if entry.leeway is None else entry.leeway,
         salesforce_ids=entry.ids is not None,
+        hosts=hosts,
+        other_party=compile_other_party(entry.other_party, faults),
+        errors=None if entry.errors is None else compile_errors(entry.errors, faults),
+        lookup=None if entry.lookup is None else compile_lookup(entry.lookup, hosts, templates, faults),
+        oauth=None if entry.oauth is None else compile_oauth(name, entry.oauth, orgs, faults),
     )
 
 

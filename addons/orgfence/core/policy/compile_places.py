@@ -97,13 +97,16 @@ def _check_options(source: OrgSource, entry: OrgSourceEntry, name: Scalar, fault
     """Point out what says nothing where it stands."""
     if source.strip and source.kind is not PlaceKind.HEADER:
         faults.add(name.place, "`strip` goes with `header` only. Remove it")
-    if entry.split is not None and source.kind is PlaceKind.VALUE:
-        faults.add(entry.split.place, "`split` goes with what a request holds, not with `value`. Write several sources")
+    if entry.split is not None and source.kind in {PlaceKind.VALUE, PlaceKind.CLIENT}:
+        message = f"`split` goes with what a request holds, not with `{source.kind}`. Remove it"
+        faults.add(entry.split.place, message)
 
 
 def _name_of(kind: str, name: Scalar, orgs: OrgNames) -> bytes:
     if kind == "header":
         return canonical_name(name.encode())
+    if kind == "client":
+        return b""
     return orgs.normalise(name.encode()) if kind == "value" else name.encode()
 
 

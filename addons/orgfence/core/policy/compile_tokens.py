@@ -18,10 +18,15 @@ def check_token(rule: RuleEntry, issuers: Issuers, faults: Faults, *, complete: 
         if " " in scope:
             faults.add(scope.place, f"{shown(scope)} is more than one scope. Make each a list item of its own")
     token = rule.token
-    claims = [issuer.claims for issuer in _usable(rule, issuers, faults, complete=complete)]
+    usable = _usable(rule, issuers, faults, complete=complete)
+    claims = [issuer.claims for issuer in usable]
     if not claims:
         return
 
+    by_client = next((source.client for source in rule.org if source.client is not None), None)
+    if by_client is not None and not any(issuer.oauth is not None and issuer.oauth.clients for issuer in usable):
+        message = "no issuer of this rule says which org a client is for"
+        faults.add(by_client.place, f"{message}. Add `oauth: {{clients: {{my-client-id: acme}}}}` to one")
     lacking = "no issuer of this rule has"
     if rule.org and not any(claim.member or claim.active for claim in claims):
         _, org = rule.org[0].given

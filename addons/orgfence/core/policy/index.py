@@ -112,7 +112,7 @@ class _Trie[T]:
 class PathIndex:
     """The routes of one host template, by their paths."""
 
-    __slots__ = ("find", "routes")
+    __slots__ = ("find", "issuers", "only_exchanges", "routes")
 
     #: Takes a reading's segments and returns every route whose path template matches.
     find: Callable[[Sequence[bytes]], list[Route]]
@@ -120,6 +120,11 @@ class PathIndex:
     def __init__(self, routes: Iterable[Route]) -> None:
         """Index the routes by their path templates."""
         self.routes = tuple(routes)
+        exchanges = [route.rule.exchange for route in self.routes if route.rule.exchange is not None]
+        #: Whether they lead to endpoints of issuers only, and to none of the policy's rules.
+        self.only_exchanges = len(exchanges) == len(self.routes)
+        #: The issuers whose endpoints they lead to.
+        self.issuers = frozenset(exchange.issuer.name for exchange in exchanges)
         exact: _Trie[Route] = _Trie()
         folded: _Trie[Route] = _Trie()
         for route in self.routes:

@@ -1,11 +1,11 @@
-"""What values of a policy come from outside of it: `${NAME}` from the environment, `{file: PATH}` from a file.
+"""What comes into a policy from outside of it: `${NAME}` from the environment, `{file: PATH}` from a file, and presets.
 
-So one policy serves staging and production, and a secret need not stand in it. The core reads neither; what a policy
-asks for is handed in, and what it used is told, because the policy in force depends on it.
+So one policy serves staging and production, and a secret need not stand in it. The core reads none of them; what a
+policy asks for is handed in, and what it used is told, because the policy in force depends on it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from orgfence.core.policy.strict_yaml import Scalar
@@ -23,6 +23,8 @@ class Outside(NamedTuple):
     #: Takes a path and the name of the policy file that asks, and returns the text. Raises OSError, or ValueError with
     #: a message for the policy's author.
     read_file: Callable[[str, str], str] = _no_files
+    #: The files of the presets that there are, by name.
+    presets: Mapping[str, bytes] = {}
 
 
 #: Nothing but the policy itself.
@@ -40,7 +42,7 @@ class OutsideValues:
     def __init__(self, outside: Outside) -> None:
         """Look them up here."""
         self._outside = outside
-        #: What each value that was used is: by `${NAME}` or `{file: PATH}`.
+        #: What each value that was used is: by `${NAME}`, `{file: PATH}` or `preset:NAME`.
         self.used: dict[str, str] = {}
         #: What was read from files, which may be secret.
         self.secrets: list[str] = []
@@ -65,6 +67,17 @@ class OutsideValues:
         self.used[stands_for] = text
         self.secrets.append(text)
         return path.replaced(text, stands_for)
+
+    @property
+    def presets(self) -> Collection[str]:
+        """The names of the presets that there are."""
+        return self._outside.presets.keys()
+
+    def preset(self, name: str) -> bytes:
+        """Return the file of a preset that there is."""
+        data = self._outside.presets[name]
+        self.used[f"preset:{name}"] = data.decode(errors="replace")
+        return data
 
     def _variable(self, found: re.Match[str]) -> str:
         name, has_default, default = found.groups()

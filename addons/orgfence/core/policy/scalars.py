@@ -163,20 +163,33 @@ class Measure:
 
 def json_value(node: Node, info: ValidationInfo) -> object:
     """Return a node as the JSON that it reads like: `42`, `1.5`, `true`, `false` and `null` unquoted are themselves."""
+    return _plain(json_tree(node, info))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Scalar) else value
+
+
+def json_tree(node: Node, info: ValidationInfo) -> object:
+    """Return the same, with texts that know where they stand."""
     if isinstance(node, Mapping):
-        return {str(key): json_value(value, info) for key, value in node.items()}
+        return {key: json_tree(value, info) for key, value in node.items()}
     if isinstance(node, Sequence):
-        return [json_value(item, info) for item in node]
+        return [json_tree(item, info) for item in node]
     if "${" in node:
-        return str(scalar(node, info))
+        return scalar(node, info)
     if node.quoted:
-        return str(node)
+        return node
     if node in _JSON_WORDS:
         return _JSON_WORDS[node]
     # https://www.rfc-editor.org/rfc/rfc8259#section-6, without exponents, and shorter than what Python refuses to read
     if len(node) <= _MAX_NUMBER and re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", node):
         return json.loads(node)
-    return str(_as_text(_sound(node)))
+    return _as_text(_sound(node))
 
 
 _JSON_WORDS = {"true": True, "false": False, "null": None}

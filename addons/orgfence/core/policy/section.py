@@ -68,15 +68,18 @@ def _list(node: object) -> object:
     return node if isinstance(node, Sequence) else [node]
 
 
-class OrClaim:
-    """Takes a text for a claim's name."""
+class OrKey:
+    """Takes a text for what one of a section's keys holds."""
+
+    def __init__(self, key: str) -> None:
+        """Take the key."""
+        self._key = key
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return no_info_before_validator_function(_claim, handler(source))
+        return no_info_before_validator_function(self._keyed, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [TEXT_SCHEMA, handler(schema)]}
 
-
-def _claim(node: object) -> object:
-    return {"claim": node} if isinstance(node, Scalar) else node
+    def _keyed(self, node: object) -> object:
+        return {self._key: node} if isinstance(node, Scalar) else node

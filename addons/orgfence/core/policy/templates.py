@@ -87,6 +87,10 @@ class PathTemplate:
             segments = [fold_case(segment) for segment in segments[: len(self.segments)]]
         return all(map(Segment.matches, self.segments, segments))
 
+    def position(self, name: bytes) -> int:
+        """Return which segment one of its captures stands in."""
+        return self._spans[name][0]
+
     def captured(self, name: bytes, segments: Sequence[bytes]) -> bytes:
         """Return what one of its captures holds in segments that it matches."""
         index, span = self._spans[name]
@@ -117,7 +121,7 @@ class HostTemplate:
     def parse(cls, text: str) -> Self:
         """Read a template or raise `ValueError`."""
         if text.startswith("preset:"):
-            raise ValueError("`preset:` is not supported yet")
+            raise ValueError(f"`{text}` stands for hosts in a rule. Write out the hosts that are meant")
         if "://" in text:
             host = text.partition("://")[2].partition("/")[0]
             raise ValueError(f"`{text}` is a URL. Write only its host: `{host}`")

@@ -16,7 +16,7 @@ from orgfence.core.tokens.selectors import Source
 from orgfence.core.tokens.token import Token, TokenError, TokenKind
 
 # https://openid.net/specs/openid-connect-core-1_0.html#IDToken: `sub` is at most 255 characters.
-_MAX_SUBJECT = 255
+_MAX_IDENTIFIER = 255
 
 
 class TokenReader:
@@ -109,7 +109,7 @@ class TokenReader:
         return Token(
             kind=kind,
             issuer=issuer.name,
-            subject=_subject(claims),
+            subject=_identifier(claims, "sub"),
             active=active_claim(issuer.active, documents, normalise),
             member=member_claim(issuer.member, documents, normalise),
             scopes=granted_scopes(issuer.scopes, documents),
@@ -118,17 +118,18 @@ class TokenReader:
             verified=False,
             salesforce_ids=issuer.salesforce_ids,
             traits=traits_of(claims, self._traits) if self._traits else frozenset(),
+            client=_identifier(claims, "client_id") or _identifier(claims, "azp"),
         )
 
     def _normalise_salesforce(self, value: bytes) -> bytes:
         return salesforce_id(self._orgs.normalise(value))
 
 
-def _subject(claims: dict[str, Any]) -> str | None:
+def _identifier(claims: dict[str, Any], name: str) -> str | None:
     """Return whom a token was issued to, if that can be encoded and is no longer than it may be."""
-    subject = claims.get("sub")
-    if isinstance(subject, str) and len(subject) <= _MAX_SUBJECT and encoded(subject) is not None:
-        return subject
+    identifier = claims.get(name)
+    if isinstance(identifier, str) and len(identifier) <= _MAX_IDENTIFIER and encoded(identifier) is not None:
+        return identifier
     return None
 
 

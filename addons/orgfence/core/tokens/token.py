@@ -47,6 +47,8 @@ class Token(NamedTuple):
     salesforce_ids: bool
     #: The values of its claims for which some rule of the policy makes an exception.
     traits: frozenset[Trait] = frozenset()
+    #: Which client it was issued to (`client_id` as in RFC 9068, or `azp`), where it says so.
+    client: str | None = None
 
     @property
     def names_no_org(self) -> bool:

@@ -548,6 +548,12 @@ ASSUMPTIONS = (
         "streams.held_bodies_can_stream",
     ),
     Assumption(
+        "held_answers_can_stream",
+        "Upstream's body that is waited for can go on by `start_response_stream` when some of it has come.",
+        ("wire.early_answer",),
+        "streams.held_answers_can_stream",
+    ),
+    Assumption(
         "paused_events",
         "What comes while a stream waits for a hook or a connection waits in `_paused_event_queue`.",
         ("wire.early_answer", "wire.back_pressure", "wire.stale_connections"),

@@ -224,6 +224,35 @@ def held_bodies_can_stream() -> str | None:
     )
 
 
+class ReleasedAnswer(HttpStream):
+    """Streams upstream's body after all that it was to wait for."""
+
+    def check_body_size(self, request: bool) -> CommandGenerator[bool]:
+        if request or len(self.response_body_buf) < 4:
+            return False
+        held = bytes(self.response_body_buf)
+        self.response_body_buf.clear()
+        assert self.flow.response is not None
+        self.flow.response.stream = True
+        yield from self.start_response_stream()
+        yield from self.server_state(ResponseData(self.stream_id, held))
+        return False
+
+
+def held_answers_can_stream() -> str | None:
+    driven = driven_stream(ReleasedAnswer).tell(post(), RequestEndOfMessage(1))
+    driven.tell(ResponseHeaders(1, http.Response.make(200, b"")))
+    driven.tell(*(ResponseData(1, piece) for piece in (b"bo", b"dy", b"more")), ResponseEndOfMessage(1))
+    data = [event.data for event in driven.http if isinstance(event, ResponseData)]
+    return first_difference(
+        (data, [b"body", b"more"]),
+        (
+            [name for name in driven.seen if name.endswith("to client")],
+            ["ResponseHeaders to client", *["ResponseData to client"] * 2, "ResponseEndOfMessage to client"],
+        ),
+    )
+
+
 def paused_events() -> str | None:
     driven = driven_stream(replies=False).tell(post(), RequestData(1, b"body"))
     waiting = [type(event).__name__ for event in driven.layer._paused_event_queue]

@@ -3,7 +3,7 @@
 By itself mitmproxy sends a `flow.response` that was set in `requestheaders` only when the whole body has
 come: it asks for it by `100-continue` and buffers it, however large. So the stream that serves a request is
 replaced by a subclass, which answers at once and throws the rest of the body away, within bounds. A request that is
-judged by its body is held until that has come, or more of it than is read.
+judged by its body is held until that has come, or more of it than is read; so is an answer that is to be read.
 
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
@@ -107,8 +107,10 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
 
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:
         """Hold no more of a body than is read, where mitmproxy asks whether it holds more than its own options say."""
+        is_answer = not request and bool(self.response_body_buf)
         is_held = request and self._limit is not None
-        check = (self._check_held_size if is_held else super().check_body_size)(request)
+        checks = self._check_answer_size if is_answer else self._check_held_size if is_held else super().check_body_size
+        check = checks(request)
         return self._let_go_if(check) if self.context.options.body_size_limit else check
 
     def _let_go_if(self, check: CommandGenerator[bool]) -> CommandGenerator[bool]:
@@ -116,6 +118,23 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
         if is_over and self.client_state == self.state_errored:
             yield DropStream(self.stream_id)
         return is_over
+
+    def _check_answer_size(self, request: bool) -> CommandGenerator[bool]:
+        """Hold no more of an answer than is read; the rest of a longer one streams."""
+        if (yield from super().check_body_size(request)):
+            return True
+        limit = self._gate.limit_of_answer(self.flow)
+        if limit is None or len(self.response_body_buf) <= limit:
+            return False
+        self._gate.answer_too_long(self.flow)
+        held = bytes(self.response_body_buf)
+        self.response_body_buf.clear()
+        assert self.flow.response is not None
+        # What it became while it was told of has a stream of its own.
+        self.flow.response.stream = self.flow.response.stream or True
+        yield from self.start_response_stream()
+        yield from self.server_state(ResponseData(self.stream_id, held))
+        return False
 
     def _check_held_size(self, request: bool) -> CommandGenerator[bool]:
         if (yield from super().check_body_size(request)):

@@ -27,3 +27,9 @@ class Gate(Protocol):
 
     def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
         """Called instead for what was held as soon as more than the limit has come."""
+
+    def limit_of_answer(self, flow: http.HTTPFlow) -> int | None:
+        """Return how much of upstream's answer is held until it is whole; None: nothing is held on our account."""
+
+    def answer_too_long(self, flow: http.HTTPFlow) -> None:
+        """Called once as soon as more than that has come of an answer, which then goes on as it comes."""

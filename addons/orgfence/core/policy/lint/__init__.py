@@ -26,7 +26,7 @@ def _findings(policy: Policy, rules: Sequence[WrittenRule]) -> Iterator[Finding]
     yield from find_redundant_rules(rules, ruleset)
     for rule in rules:
         yield from find_covered_entries(rule)
-        yield from find_unknown_orgs(rule, ruleset.orgs, merged.orgs)
         yield from find_unused_captures(rule)
+    yield from find_unknown_orgs(rules, merged.issuers, ruleset.orgs, merged.orgs)
     yield from find_unused_issuers(rules, merged.issuers)
     yield from find_untried_rules([rule for rule in rules if rule.can_match])

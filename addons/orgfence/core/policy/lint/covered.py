@@ -10,6 +10,7 @@ from orgfence.core.policy.lint.finding import Finding
 from orgfence.core.policy.lint.redundant import covers
 from orgfence.core.policy.lint.samples import sample_authority, sample_segments
 from orgfence.core.policy.lint.written import Written, WrittenRule
+from orgfence.core.policy.presets import PREFIX
 from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import shown
 from orgfence.core.rule import PlaceKind, Rule
@@ -20,7 +21,8 @@ _MAX_CANDIDATES = 20
 
 def find_covered_entries(rule: WrittenRule) -> Iterator[Finding]:
     """Find entries that could be left out: what they match, and capture there, another one does."""
-    for text in rule.repeated:
+    # What is written as `preset:NAME` cannot be left out in part.
+    for text in (text for text in rule.repeated if not text.stands_for.startswith(PREFIX)):
         code = "covered_path" if text.startswith("/") else "covered_host"
         yield Finding.at(text.place, code, f"{shown(text)} is listed twice. Remove one of them")
     yield from _covered_paths(rule)
@@ -44,6 +46,8 @@ def _covered_hosts(rule: WrittenRule) -> Iterator[Finding]:
     index = RouteIndex(Route(rule.rule, host.template, rule.paths[0].template) for host in rule.hosts)
     entries = _Entries(rule.hosts, rule.rule)
     for host in rule.hosts:
+        if host.text is not None and host.text.stands_for.startswith(PREFIX):
+            continue
         matches = index.hosts(sample_authority(host.template))
         found = (route.host for match in matches for route in match.paths.routes)
         if (covering := entries.covering(host, found)) is not None:

@@ -11,25 +11,30 @@ from orgfence.core.policy.wording import did_you_mean, shown
 from orgfence.core.rule import PlaceKind
 
 
-def find_unknown_orgs(rule: WrittenRule, orgs: OrgNames, named: Mapping[Scalar, OrgEntry]) -> Iterator[Finding]:
-    """Find orgs that a rule is pinned to and that are none of those that the policy names."""
+def find_unknown_orgs(
+    rules: Iterable[WrittenRule],
+    issuers: Mapping[Scalar, IssuerEntry],
+    orgs: OrgNames,
+    named: Mapping[Scalar, OrgEntry],
+) -> Iterator[Finding]:
+    """Find orgs that a rule is pinned to, or a client is for, and that are none of those that the policy names."""
     if not named:
         return
-    for source in rule.entry.org:
-        if source.value is None:
-            continue
-        org = orgs.normalise(source.value.encode())
+    pinned = [source.value for rule in rules for source in rule.entry.org if source.value is not None]
+    clients = [org for issuer in issuers.values() if issuer.oauth is not None for org in issuer.oauth.clients.values()]
+    for word in pinned + clients:
+        org = orgs.normalise(word.encode())
         if orgs.name_of(org) is None and orgs.name_of(salesforce_id(org)) is None:
             # What comes from a file or the environment may be secret.
-            spelt = (word for name, entry in named.items() for word in (name, *entry.aliases, entry.id))
-            words = [str(word) for word in spelt if not word.stands_for]
-            hint = did_you_mean(source.value, words) or " Name one of them, or add it there"
-            message = f"{shown(source.value)} is none of this policy's `orgs`, by name, alias or id.{hint}"
-            yield Finding.at(source.value.place, "unknown_org", message)
+            spelt = (known for name, entry in named.items() for known in (name, *entry.aliases, entry.id))
+            words = [str(known) for known in spelt if not known.stands_for]
+            hint = did_you_mean(word, words) or " Name one of them, or add it there"
+            message = f"{shown(word)} is none of this policy's `orgs`, by name, alias or id.{hint}"
+            yield Finding.at(word.place, "unknown_org", message)
 
 
 def find_unused_issuers(rules: Iterable[WrittenRule], issuers: Mapping[Scalar, IssuerEntry]) -> Iterator[Finding]:
-    """Find issuers whose tokens no rule takes, because each names another issuer."""
+    """Find issuers whose tokens no rule takes, because each names another, and whose exchanges are not judged."""
     named = [rule.rule.issuer for rule in rules]
     if not named or None in named:
         return
@@ -37,8 +42,8 @@ def find_unused_issuers(rules: Iterable[WrittenRule], issuers: Mapping[Scalar, I
     # Beside an issuer without `iss`, which reads what no other claims, another one keeps its own tokens from it.
     if any(name in used and not issuer.iss for name, issuer in issuers.items()):
         return
-    for name in issuers:
-        if name not in used:
+    for name, issuer in issuers.items():
+        if name not in used and issuer.oauth is None:
             message = f"no rule takes tokens of the issuer {shown(name)}: each names another in `token.issuer`"
             yield Finding.at(name.place, "unused_issuer", f"{message}. Remove it, or name it in a rule")
 

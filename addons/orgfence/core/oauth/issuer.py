@@ -1,0 +1,44 @@
+"""How an issuer's authorize and token endpoints are spoken with: what each of its clients has to ask for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orgfence.core.oauth.scopes import KnownScopes
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class OAuthIssuer:
+    """The compiled `oauth` of one issuer."""
+
+    #: The issuer's, as the policy names it.
+    name: str
+    #: The parameters of an authorize request any of which names the org (`org_id`, `target`, `organization`), the one
+    #: to be used first. Empty: the issuer takes none, so that none is missed.
+    org_parameters: tuple[str, ...] = ()
+    #: What an authorize request must carry beside it, by parameter: `{multi_org: "true"}`.
+    flags: Mapping[str, str]
+    #: Whether it strips the scopes that a refresh does not repeat.
+    refresh_needs_scope: bool = False
+    #: Of clients that are for one org alone, that org, normalised, by client id.
+    clients: Mapping[str, bytes]
+    #: All scopes that it knows; None: nobody has said.
+    scopes: KnownScopes | None = None
+    #: The orgs that the policy names, by their ids, normalised: what an org parameter may say. Empty: any.
+    known_orgs: Mapping[bytes, str]
+    #: Whether a token response may be blocked, which burns the code or the refresh token that bought it.
+    block_responses: bool = False
+
+
+# What issuers call the parameter that names the org: Genesys Cloud `target`, Auth0 `organization`, Kinde `org_code`,
+# WorkOS and Logto `organization_id`, Descope `tenant`. An issuer ignores another one's name for it without a word.
+ORG_PARAMETERS = (
+    "org_id",
+    "organization_id",
+    "organization",
+    "org_code",
+    "org",
+    "orgId",
+    "target",
+    "tenant",
+    "tenant_id",
+)

@@ -1,0 +1,277 @@
+"""The grant ledger: which token came of which request, from the authorize request through every refresh.
+
+A step that was not seen is unseen, and so is one that could be either of two: nothing is guessed. The ledger has no
+clock and does nothing by itself; it is told what was seen, in the order in which it was.
+
+Codes, tokens, states and request URIs are in here as keyed hashes only. A code or a refresh token is hashed together
+with its issuer and its client, so that no lineage crosses either of them.
+"""
+
+from collections.abc import Hashable
+from math import inf, isfinite
+from typing import NamedTuple
+
+from orgfence.core.oauth.exchange import AuthorizeRequest, Redirect, TokenRequest, TokenResponse
+from orgfence.core.oauth.grant import Authorization, Grant, IssuedToken
+from orgfence.core.oauth.keys import Keys
+from orgfence.core.oauth.sightings import Sightings
+from orgfence.core.oauth.table import BoundedTable
+from orgfence.core.tokens.token import Token
+
+# A sign-in takes three entries and each refresh two: room for the last 10,000 sign-ins. Measured when full: 14 MiB of
+# sign-ins at a few clients, 33 MiB of the worst that a client can send.
+MAX_ENTRIES = 32_768
+# A refresh token that lies unused for a month is dead at most issuers (Keycloak's offline sessions: 30 days; Auth0: 30
+# at most by default). Each use begins a new month.
+MAX_AGE = 30 * 24 * 3600.0
+
+# Issuers give up on a login page before that (Keycloak after 30 minutes), and on a request URI long before: 5 to 600
+# seconds by https://www.rfc-editor.org/rfc/rfc9126#section-2.2.
+_PENDING = 3600.0
+# Who sends an expired token is to be told that it is expired, not that it was never seen.
+_GRACE = 3600.0
+
+_CODE = "authorization_code"
+_REFRESH = "refresh_token"
+
+
+class Begun(NamedTuple):
+    """An authorize request that was pushed, or that waits for its answer. Nothing in it is secret."""
+
+    client: str
+    authorization: Authorization
+    #: The key that it waits under.
+    pending: bytes
+
+    def texts(self) -> list[Hashable]:
+        return [text for text in (self.client, self.authorization.orgs, self.authorization.scopes) if text]
+
+
+class _Held(NamedTuple):
+    """What a code, a refresh token or an access token belongs to."""
+
+    #: Tells lineages apart whose grants look alike.
+    lineage: int
+    #: As it stood when this was issued or last used.
+    grant: Grant
+    #: The scopes of what was issued first, as far as that is known.
+    granted: frozenset[str] | None = None
+    #: Of an access token, in seconds since the epoch; None: not known.
+    expires: float | None = None
+
+    def texts(self) -> list[Hashable]:
+        grant = self.grant
+        begun = grant.authorization
+        asked = () if begun is None else (begun.orgs, begun.scopes)
+        return [
+            text for text in (grant.client, grant.grant_type, grant.orgs, grant.scopes, self.granted, *asked) if text
+        ]
+
+
+class _Contested:
+    """Stands for a code or token that more than one lineage was given: it cannot be told whose it is."""
+
+    __slots__ = ()
+
+    def texts(self) -> list[Hashable]:
+        return []
+
+
+class GrantLedger:
+    """What is known of the grants that were seen; the oldest goes first."""
+
+    __slots__ = ("_keys", "_lineages", "_max_age", "_sightings", "_table")
+
+    def __init__(self, max_entries: int = MAX_ENTRIES, max_age: float = MAX_AGE) -> None:
+        """Make an empty ledger that has room for so many entries, each good for so many seconds at most."""
+        self._keys = Keys()
+        self._table: BoundedTable[Begun | _Held | _Contested] = BoundedTable(max_entries)
+        self._sightings = Sightings()
+        self._max_age = max_age
+        self._lineages = 0
+
+    @property
+    def entries(self) -> int:
+        """How many there are, also those that are too old to be found."""
+        return len(self._table)
+
+    def pushed(self, issuer: str, request: AuthorizeRequest, request_uri: str, now: float) -> None:
+        """Take note that an authorize request was pushed, and is to be opened by this URI."""
+        self._begin(self._keys.pushed(issuer, request_uri), self._begun(issuer, request, now), now)
+
+    def authorized(self, issuer: str, request: AuthorizeRequest, now: float) -> Begun | None:
+        """Take note of an authorize request; one with a `request_uri` stands for what was pushed.
+
+        What is returned can be handed in with the answer, where that is seen to be the answer to this very request.
+        """
+        if not request.request_uri:
+            begun = self._begun(issuer, request, now)
+            self._begin(self._keys.pending(issuer, request.redirect_uri, request.state), begun, now)
+            return begun
+
+        key = self._keys.pushed(issuer, request.request_uri)
+        pushed = self._table.get(key, now)
+        if not isinstance(pushed, Begun):
+            return None
+        opened = pushed._replace(authorization=pushed.authorization._replace(at=now))
+        begun = opened if request.client == pushed.client else None
+        self._begin(pushed.pending, begun, now)
+        # It has to outlast what is pending: opened once more, it makes that ambiguous.
+        self._put(key, opened, now, _PENDING)
+        return begun
+
+    def redirected(
+        self, issuer: str, redirect: Redirect, token: Token | None, now: float, begun: Begun | None = None
+    ) -> None:
+        """Take note of the answer to an authorize request; `token` is what was read of the access token in it.
+
+        `begun` is the request that it is the HTTP response to. Otherwise, after login pages, it is known by its state.
+        """
+        begun = self._answered(issuer, redirect, now, begun)
+        if begun is None:
+            return
+        client, authorization = begun.client, begun.authorization
+        if redirect.code:
+            orgs = self._table.shared(_named(authorization.orgs))
+            held = self._new_lineage(Grant(issuer, client, _CODE, authorization, orgs))
+            self._keep(self._keys.grant(_CODE, issuer, client, redirect.code), held, now)
+        if redirect.issued is not None:
+            held = self._new_lineage(Grant(issuer, client, "implicit", authorization))
+            self._keep_access(self._grown(held, (), None, redirect.issued, token), redirect.issued, token, now)
+
+    def grant_of(self, issuer: str, request: TokenRequest, now: float) -> Grant | None:
+        """Return the grant that a token request's code or refresh token belongs to, if it is this client's."""
+        held = self._held(self._used(issuer, request), now)
+        return None if held is None else held.grant
+
+    def issued(
+        self, issuer: str, request: TokenRequest, response: TokenResponse, token: Token | None, now: float
+    ) -> Grant | None:
+        """Take note of what a token request was answered with, and return the grant that it belongs to.
+
+        `token` is what was read of the access token. Of an unknown client nothing is kept.
+        """
+        if request.client is None:
+            return None
+        used = self._used(issuer, request)
+        held = self._held(used, now)
+        if held is None:
+            client, grant_type = self._table.shared(request.client), self._table.shared(request.grant_type)
+            held = self._new_lineage(Grant(issuer, client, grant_type))
+        held = self._grown(held, request.orgs, request.scopes, response, token)
+        if request.grant_type == _REFRESH:
+            held = held._replace(grant=held.grant._replace(refreshes=held.grant.refreshes + 1))
+
+        # It stays although it may be spent, so that a replay is known for what it is.
+        if used is not None:
+            self._keep(used, held, now)
+        if response.refresh_token:
+            self._keep(self._keys.grant(_REFRESH, issuer, request.client, response.refresh_token), held, now)
+        self._keep_access(held, response, token, now)
+        return held.grant
+
+    def issued_token(self, raw: bytes, now: float) -> IssuedToken | None:
+        """Return what is known of an access token, given as it stands in a request."""
+        held = self._held(self._keys.access(raw), now)
+        return None if held is None else IssuedToken(held.grant, held.expires)
+
+    def grant_of_token(self, raw: bytes, now: float) -> Grant | None:
+        """Return the grant that an access token descends from."""
+        held = self._held(self._keys.access(raw), now)
+        return None if held is None else held.grant
+
+    def _begun(self, issuer: str, request: AuthorizeRequest, now: float) -> Begun | None:
+        """Return what is remembered of an authorize request; None: without a client no grant can come of it."""
+        if request.client is None:
+            return None
+        shared = self._table.shared
+        authorization = Authorization(now, shared(request.orgs), shared(request.scopes))
+        pending = self._keys.pending(issuer, request.redirect_uri, request.state)
+        return Begun(shared(request.client), authorization, pending)
+
+    def _begin(self, key: bytes, begun: Begun | None, now: float) -> None:
+        """Put what has begun under its key, unless that was used before: then neither can be told from the other."""
+        if self._sightings.first(key, now) and begun is not None:
+            self._put(key, begun, now, _PENDING)
+        else:
+            self._table.drop(key)
+
+    def _answered(self, issuer: str, redirect: Redirect, now: float, begun: Begun | None) -> Begun | None:
+        """Return the one authorize request that this can be the answer to, which is used up by it."""
+        exact = self._keys.pending(issuer, redirect.redirect_uri, redirect.state)
+        # An authorize request may leave the redirect URI to what the client has registered.
+        registered = self._keys.pending(issuer, None, redirect.state)
+        # Some issuers have the browser open the same URL again after the login, so that its state is seen twice.
+        if begun is not None and begun.pending in {exact, registered}:
+            self._table.drop(begun.pending)
+            return begun
+        if self._sightings.seen(exact, now) and self._sightings.seen(registered, now):
+            return None
+        for key in (exact, registered):
+            pending = self._table.get(key, now)
+            if isinstance(pending, Begun):
+                self._table.drop(key)
+                return pending
+        return None
+
+    def _used(self, issuer: str, request: TokenRequest) -> bytes | None:
+        """Return the key of the code or the refresh token that a request comes with."""
+        if request.client is None or not request.grant or request.grant_type not in {_CODE, _REFRESH}:
+            return None
+        return self._keys.grant(request.grant_type, issuer, request.client, request.grant)
+
+    def _held(self, key: bytes | None, now: float) -> _Held | None:
+        held = None if key is None else self._table.get(key, now)
+        return held if isinstance(held, _Held) else None
+
+    def _new_lineage(self, grant: Grant) -> _Held:
+        self._lineages += 1
+        return _Held(self._lineages, grant)
+
+    def _grown(
+        self,
+        held: _Held,
+        orgs: tuple[bytes, ...],
+        scopes: tuple[str, ...] | None,
+        response: TokenResponse,
+        token: Token | None,
+    ) -> _Held:
+        """Return a lineage as it stands after tokens were issued for these orgs and scopes."""
+        begun = held.grant.authorization
+        if token is not None:
+            good_for = token.claim_for(None).orgs
+        else:
+            good_for = _named(orgs) or _named(() if begun is None else begun.orgs) or held.grant.orgs
+
+        # Where neither side says, it is what was granted at first, also after a narrower refresh:
+        # https://www.rfc-editor.org/rfc/rfc6749#section-6.
+        said = next((said for said in (response.scopes, scopes) if said is not None), None)
+        if said is None and held.granted is None and begun is not None:
+            said = begun.scopes
+        issued = held.granted if said is None else self._table.shared(frozenset(said))
+        grant = held.grant._replace(orgs=self._table.shared(good_for), scopes=issued)
+        return held._replace(grant=grant, granted=issued if held.granted is None else held.granted)
+
+    def _keep_access(self, held: _Held, response: TokenResponse, token: Token | None, now: float) -> None:
+        """Keep an access token of a lineage, until some time after it expires."""
+        expires = None if token is None else token.expires
+        if expires is None and response.expires_in is not None and isfinite(response.expires_in):
+            expires = now + response.expires_in
+        # JSON can hold half of a surrogate pair.
+        raw = response.access_token.encode("utf-8", "surrogatepass")
+        good_for = inf if expires is None else expires + _GRACE - now
+        self._keep(self._keys.access(raw), held._replace(expires=expires), now, good_for)
+
+    def _keep(self, key: bytes, held: _Held, now: float, good_for: float = inf) -> None:
+        """Keep what a code or token belongs to, unless another lineage has it as well."""
+        other = self._table.get(key, now)
+        known = isinstance(other, _Held) and (other.lineage == held.lineage or other.grant == held.grant)
+        self._put(key, held if other is None or known else _Contested(), now, good_for)
+
+    def _put(self, key: bytes, entry: Begun | _Held | _Contested, now: float, good_for: float) -> None:
+        self._table.put(key, entry, now, now + min(good_for, self._max_age))
+
+
+def _named(orgs: tuple[bytes, ...]) -> frozenset[bytes]:
+    """Return the orgs that a request names; a parameter without a value names none."""
+    return frozenset(filter(None, orgs))

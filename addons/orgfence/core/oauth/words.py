@@ -1,0 +1,39 @@
+"""How findings about exchanges are put into words, and the one that requests of both kinds share."""
+
+from collections.abc import Sequence
+
+from orgfence.core.decision import Reason
+from orgfence.core.oauth.exchange import Fault
+from orgfence.core.oauth.scopes import KnownScopes
+
+# A sentence with more of them is not read.
+_MAX_LISTED = 5
+# Longer than any parameter's name, org id or scope that a person compares by eye.
+_MAX_SHOWN = 100
+
+
+def code(text: str) -> str:
+    """Return a value as messages show it; long ones cut, and what does not print escaped."""
+    shown = text if text.isprintable() else text.encode("unicode_escape").decode()
+    return f"`{shown}`" if len(shown) <= _MAX_SHOWN else f"`{shown[:_MAX_SHOWN]}…`"
+
+
+def listed(values: Sequence[str]) -> str:
+    """Return a few values in a sentence, and how many more there are."""
+    shown = ", ".join(map(code, values[:_MAX_LISTED]))
+    return shown if len(values) <= _MAX_LISTED else f"{shown} and {len(values) - _MAX_LISTED} more"
+
+
+def form_faults(scopes: Sequence[str] | None, known: KnownScopes | None, changes: dict[str, str]) -> list[Fault]:
+    """Return what is wrong with the form of scopes; `changes` gets the parameter's right value, if there is one."""
+    unknown = [] if known is None or scopes is None else known.unknown(scopes)
+    if not unknown or known is None or scopes is None:
+        return []
+    nearest = {scope: known.nearest(scope) for scope in unknown}
+    right = [nearest.get(scope, scope) for scope in scopes]
+    changes["scope"] = " ".join(dict.fromkeys(scope for scope in right if scope))
+    advice = [
+        f"Ask for {code(meant)} instead of {code(scope)}." if meant else f"Leave {code(scope)} out."
+        for scope, meant in list(nearest.items())[:_MAX_LISTED]
+    ]
+    return [Fault(Reason.SCOPE_FORM, f"This issuer does not know {listed(unknown)}.", tuple(advice))]

@@ -1,0 +1,180 @@
+"""OAuth exchanges on their way: what a request was for is kept until its answer comes, and that is judged as well.
+
+A token endpoint's answer is held until it is whole, within the limit for bodies, so that what is wrong with it can
+stand in its head, or in its place. Where an authorize request leads to is read from the redirect that answers it.
+"""
+
+import time
+from collections.abc import Callable
+
+from mitmproxy import http
+
+from orgfence.core.content_coding import undo_codings
+from orgfence.core.decision import Action, Decision, Inspection, Verdict
+from orgfence.core.known import Known
+from orgfence.core.oauth.answers import TokenError, pushed_answer, redirect_of, token_answer
+from orgfence.core.oauth.decide import decide_answer, read_token
+from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, TokenRequest
+from orgfence.core.oauth.refusal import explain_refusal
+from orgfence.proxy import annotation
+from orgfence.proxy.answer import oauth_error
+from orgfence.proxy.case import Case
+from orgfence.proxy.reporter import Reporter
+from orgfence.proxy.request_of import request_of
+from orgfence.proxy.shown import Shown
+
+
+class Exchanges:
+    """Sees requests to issuers' endpoints go and their answers come."""
+
+    def __init__(self, known: Known, reporter: Reporter, clock: Callable[[], float]) -> None:
+        """Learn into `known`, by a clock in seconds since the epoch."""
+        self._known = known
+        self._reporter = reporter
+        self._clock = clock
+
+    def forwarded(self, case: Case, inspection: Inspection) -> None:
+        """Note which exchange a request begins that goes upstream."""
+        if not case.ruleset.exchange_rules:
+            return
+        decision = next((each for each in inspection.decisions if each.exchange is not None), None)
+        if decision is None or decision.rule is None or decision.rule.exchange is None:
+            return
+        case.exchange, case.endpoint = decision.exchange, decision.rule.exchange.endpoint
+        if case.endpoint is Endpoint.AUTHORIZE and self._known.grants is not None:
+            exchange = case.exchange
+            assert exchange is not None
+            assert isinstance(exchange.request, AuthorizeRequest)
+            case.begun = self._known.grants.authorized(exchange.issuer.name, exchange.request, self._clock())
+
+    def answer_begun(self, flow: http.HTTPFlow, response: http.Response, case: Case) -> None:
+        """Have an answer held that is to be read, and read the redirect in a head."""
+        if not case.ruleset.exchange_rules:
+            return
+        if 300 <= response.status_code < 400:
+            self._follow(flow, response, case)
+        elif case.exchange is not None and case.endpoint is not Endpoint.AUTHORIZE:
+            # What is known to be too long is not waited for.
+            limit = case.ruleset.handling.body_limit
+            length = response.headers.get("content-length", "")
+            if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > limit):
+                self._judge(flow, response, case, None)
+            else:
+                case.answer_limit = limit
+                response.stream = False
+
+    def answer_came(self, flow: http.HTTPFlow, case: Case) -> None:
+        """Read an answer that was held, now that it is whole."""
+        response = flow.response
+        if response is None or case.exchange is None or case.answer_limit is None:
+            return
+        body = _content_of(response, case.answer_limit)
+        case.answer_limit = None
+        if case.endpoint is Endpoint.PAR:
+            self._note_pushed(case.exchange, response, body)
+        else:
+            self._judge(flow, response, case, body)
+
+    def answer_is_too_long(self, flow: http.HTTPFlow, case: Case) -> None:
+        """Judge an answer of which more has come than is held, before what came goes on."""
+        case.answer_limit = None
+        if flow.response is not None and case.endpoint is Endpoint.TOKEN:
+            self._judge(flow, flow.response, case, None)
+
+    def _judge(self, flow: http.HTTPFlow, response: http.Response, case: Case, body: bytes | None) -> None:
+        exchange, now = case.exchange, self._clock()
+        if exchange is None or not isinstance(exchange.request, TokenRequest):
+            return
+        started = time.perf_counter()
+        media_type = response.headers.get("content-type", "")
+        answered = decide_answer(exchange, response.status_code, media_type, body, case.ruleset, self._known, now)
+        if answered is None:
+            self._explain_refusal(flow, response, case, exchange, media_type, body)
+            return
+        decision, issued = answered
+        inspection = Inspection.of((decision,))
+        if inspection.action is not Action.BLOCKED and issued is not None and self._known.grants is not None:
+            self._known.grants.issued(exchange.issuer.name, exchange.request, issued, decision.token, now)
+        shown = None
+        if decision.verdict is not Verdict.ALLOW:
+            shown = Shown.of(decision, case.ruleset)
+            self._enforce(flow, response, case, inspection, decision, shown)
+        seconds = time.perf_counter() - started
+        self._reporter.issued(flow, inspection, case.ruleset, shown, seconds)
+
+    def _enforce(
+        self,
+        flow: http.HTTPFlow,
+        response: http.Response,
+        case: Case,
+        inspection: Inspection,
+        decision: Decision,
+        shown: Shown,
+    ) -> None:
+        if inspection.action is Action.BLOCKED:
+            disclose_orgs = case.ruleset.handling.disclose_orgs
+            error = oauth_error(flow.request, decision, shown, disclose_orgs=disclose_orgs)
+            flow.response = error if response.raw_content is not None else _in_place_of_what_comes(error)
+        elif inspection.action is Action.ANNOTATED:
+            # What the request was annotated with says less.
+            annotation.strip(response.headers)
+            annotation.annotate(response.headers, shown.header)
+
+    def _explain_refusal(
+        self,
+        flow: http.HTTPFlow,
+        response: http.Response,
+        case: Case,
+        exchange: Exchange,
+        media_type: str,
+        body: bytes | None,
+    ) -> None:
+        """Say why an issuer may have refused: what the request lacked, and where its grant comes from."""
+        if not 400 <= response.status_code < 500 or case.inspection is None:
+            return
+        answer = None if body is None else token_answer(body, media_type)
+        error = answer.error if isinstance(answer, TokenError) else ""
+        why = explain_refusal(exchange, error, case.ruleset.orgs)
+        self._reporter.refused_by_issuer(flow, case.inspection, case.ruleset, response.status_code, why)
+
+    def _note_pushed(self, exchange: Exchange, response: http.Response, body: bytes | None) -> None:
+        if self._known.grants is None or not 200 <= response.status_code < 300 or body is None:
+            return
+        request_uri = pushed_answer(body)
+        if request_uri is not None and isinstance(exchange.request, AuthorizeRequest):
+            self._known.grants.pushed(exchange.issuer.name, exchange.request, request_uri, self._clock())
+
+    def _follow(self, flow: http.HTTPFlow, response: http.Response, case: Case) -> None:
+        """Read where an issuer sends the browser: from its endpoint at once, or from its sign-in pages later."""
+        redirect = redirect_of(response.headers.get("location", ""))
+        if redirect is None or self._known.grants is None:
+            return
+        asked = case.exchange.issuer.name if case.exchange is not None and case.endpoint is Endpoint.AUTHORIZE else None
+        for issuer in case.ruleset.issuers_of(request_of(flow)):
+            token = None
+            if redirect.issued is not None:
+                token, _ = read_token(redirect.issued.access_token, issuer, case.ruleset, self._known)
+            begun = case.begun if issuer == asked else None
+            self._known.grants.redirected(issuer, redirect, token, self._clock(), begun)
+
+
+def _in_place_of_what_comes(error: http.Response) -> http.Response:
+    """Have an answer of ours sent in place of one whose body is still coming, and will not be held."""
+    body = error.raw_content or b""
+    # mitmproxy gives a streamed body piece by piece, and an empty piece at its end.
+    error.stream = lambda piece: b"" if piece else body
+    return error
+
+
+# More digits than any length has, and fewer than Python refuses to read.
+_MAX_DIGITS = 18
+
+
+def _content_of(response: http.Response, limit: int) -> bytes | None:
+    """Return a body without its content codings; None where it cannot be read."""
+    raw = response.raw_content
+    if raw is None:
+        return None
+    codings = [value.encode("utf-8", "surrogateescape") for value in response.headers.get_all("content-encoding")]
+    bodies = undo_codings(raw, codings, limit)
+    return None if bodies is None else bodies[0]
