@@ -42,6 +42,12 @@ rules:
     org: {path: org}
     enforcement: block
 """
+EXCHANGES_ONLY = """
+version: 1
+issuers:
+  corp: {iss: https://login.example.com, oauth: {hosts: [login.example.com]}}
+  partner: {iss: https://login.example.net, oauth: {hosts: [login.example.net]}}
+"""
 
 
 class Start(NamedTuple):
@@ -365,12 +371,19 @@ def test_says_where_everything_is(proxy: GuardingProxy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "shown"), [("policy.yaml", "policy.yaml: 1 rule, 1 block"), (".", ". (2 files): 2 rules, 2 block")]
+    ("policy", "shown"),
+    [
+        ("policy.yaml", "policy.yaml: 1 rule, 1 block"),
+        (".", ". (2 files): 2 rules, 2 block"),
+        ("exchanges/only.yaml", "and the OAuth exchanges with corp, partner"),
+    ],
 )
 def test_a_person_is_told_in_words(tmp_path: Path, policy: str, shown: str) -> None:
     """On a terminal: where it listens, by which policy, where metrics are, what to trust, how to end it."""
     (tmp_path / "policy.yaml").write_text(RULE)
     (tmp_path / "second.yaml").write_text("version: 1\n" + RULE[RULE.index("rules:") :].replace("id: block", "id: two"))
+    (tmp_path / "exchanges").mkdir()
+    (tmp_path / "exchanges" / "only.yaml").write_text(EXCHANGES_ONLY)
     ours, theirs = os.openpty()
     arguments = ["--policy", policy, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     process = subprocess.Popen(
@@ -390,7 +403,7 @@ def test_a_person_is_told_in_words(tmp_path: Path, policy: str, shown: str) -> N
     text = said.decode()
     for words in (
         "regular proxy on 127.0.0.1:",
-        f"  policy   {shown}",
+        shown,
         "http://127.0.0.1:",
         "/metrics",
         "mitmproxy-ca-cert.pem",
@@ -398,6 +411,7 @@ def test_a_person_is_told_in_words(tmp_path: Path, policy: str, shown: str) -> N
     ):
         assert words in text
     assert "{" not in text
+    assert "guards nothing" not in text
 
 
 def test_a_folder_is_announced_and_holds_as_one_policy(

@@ -31,6 +31,7 @@ class Announcement:
             "policy": policy.name,
             **({} if policy.folder_of is None else {"policy_files": policy.folder_of}),
             "rules": len(policy.ruleset.rules),
+            **({"exchanges_with": sorted(policy.ruleset.answer_rules)} if policy.ruleset.answer_rules else {}),
             "generation": policy.ruleset.generation,
             "observe_override": policy.observe,
             "ca": str(listening.ca) if listening.ca else None,
@@ -47,7 +48,9 @@ class Announcement:
         files = "" if policy.folder_of is None else f" ({_counted(policy.folder_of, 'file')})"
         rules = _counted(len(ruleset.rules), "rule")
         lines.append(f"  policy   {policy.name}{files}: {rules}, {_enforcements(ruleset)}")
-        if not ruleset.rules:
+        if ruleset.answer_rules:
+            lines.append(f"           and the OAuth exchanges with {', '.join(sorted(ruleset.answer_rules))}")
+        if not ruleset.routes:
             lines.append(f"           {_NO_RULES}")
         if policy.observe:
             lines.append("           --observe: nothing is enforced, whatever the policy says")
@@ -73,7 +76,7 @@ def announce(announcement: Announcement) -> None:
     else:
         log = structlog.get_logger()
         log.info("listening", **announcement.as_fields())
-        if not announcement.policy.ruleset.rules:
+        if not announcement.policy.ruleset.routes:
             log.warning("policy_has_no_rules", advice=_NO_RULES)
 
 

@@ -159,7 +159,7 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem; color: #1c1c1e }}
 h1 {{ font-size: 1.5rem; border-left: .4rem solid #c62828; padding-left: .8rem }}
-dt {{ font-weight: 600; margin-top: .6rem }} dd {{ margin: 0; overflow-wrap: anywhere }}
+dt {{ font-weight: 600; margin-top: .6rem }} dd {{ margin: 0 }} dd, li {{ overflow-wrap: anywhere }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #1c1c1e; color: #f2f2f7 }} }}
 </style>
 <h1>{title}</h1>
