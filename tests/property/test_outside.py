@@ -23,15 +23,15 @@ def test_where_a_value_stands_makes_no_difference(case: Case, data: st.DataObjec
     assert judged(ruleset, case.request) == judged(compiled(*case.files), case.request)
 
 
-# A selector that is keys and values is no name of a claim, so no file may stand in place of one.
-_SELECTORS = {"member", "active", "scopes"}
+# What may be a text or keys and values is the latter where it is a mapping, so no file may stand in place of one.
+_TEXT_OR_KEYS = {"member", "active", "scopes", "other_party"}
 
 
 @st.composite
 def elsewhere(draw: st.DrawFn, tree: Any, held: dict[str, str], *, in_files: bool = True) -> Any:
     """Draw the same tree with some of its values kept elsewhere, and keep them there."""
     if isinstance(tree, dict):
-        return {key: draw(elsewhere(value, held, in_files=key not in _SELECTORS)) for key, value in tree.items()}
+        return {key: draw(elsewhere(value, held, in_files=key not in _TEXT_OR_KEYS)) for key, value in tree.items()}
     if isinstance(tree, list):
         return [draw(elsewhere(value, held, in_files=in_files)) for value in tree]
     if not draw(chance(4)):

@@ -188,6 +188,12 @@ def test_what_is_wrong_with_a_value_from_a_file(path: str, message: str) -> None
     assert faults_of(files, Outside({}, _read)) == [f"a:2:19: {message}"]
 
 
+def test_a_value_from_a_file_hides_no_other_fault() -> None:
+    """Nor is it one itself beside others."""
+    files = {"a": "log_repeat: {file: org}\nrules: [{}]\n"}
+    assert [fault.partition(":3:")[0] for fault in faults_of(files, Outside({}, lambda *_: "5s"))] == ["a"] * 2
+
+
 @pytest.mark.parametrize(
     "keys",
     [

@@ -56,10 +56,14 @@ def _without(aside: set[tuple[int | str, ...]], tree: Mapping) -> dict[str, obje
     """Return the tree without what is set aside. A version is needed to go on."""
     source, line, column = tree.place
     rest: dict[str, object] = {"version": Scalar(str(VERSION), (source, line, column), quoted=False)}
+    parts = {top for top, *_ in aside}
     for key, node in tree.items():
         if (key,) in aside:
             continue
-        if isinstance(node, Mapping):
+        if key not in parts:
+            # As it is: `{file: PATH}` stands for a single value.
+            rest[key] = node
+        elif isinstance(node, Mapping):
             rest[key] = {name: item for name, item in node.items() if (key, name) not in aside}
         elif isinstance(node, Sequence):
             rest[key] = [item for index, item in enumerate(node) if (key, index) not in aside]
