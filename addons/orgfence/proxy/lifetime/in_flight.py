@@ -52,7 +52,7 @@ class Doing:
 
 
 def handler_of(client: Client) -> ConnectionHandler | None:
-    """Return what holds a client's connection."""
+    """Return what holds the sockets of a client's connection, and of all that were opened for it."""
     handlers: dict[object, ConnectionHandler] = ctx.master.addons.get("proxyserver").connections
     return handlers.get(client.id)
 
