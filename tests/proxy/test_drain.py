@@ -3,14 +3,16 @@
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from h2.events import Event
 from hyperframe.frame import Frame, GoAwayFrame
+from tests.proxy import slowly_draining
 from tests.proxy.guarding import (
     FORWARD_H1,
     FORWARD_H2,
@@ -66,9 +68,14 @@ class HearingClient(Http2Client):
 
 
 @contextmanager
-def draining_proxy(upstream: Upstream | OddUpstream, limit: str = FOR_EVER) -> Iterator[GuardingProxy]:
+def draining_proxy(
+    upstream: Upstream | OddUpstream,
+    limit: str = FOR_EVER,
+    *,
+    launcher: Callable[[Path], Sequence[str]] | None = None,
+) -> Iterator[GuardingProxy]:
     """Run a proxy that is asked to end in the test, and ends well."""
-    with GuardingProxy(upstream, POLICY, "--drain", limit) as proxy:
+    with GuardingProxy(upstream, POLICY, "--drain", limit, launcher=launcher) as proxy:
         yield proxy
         assert proxy.wait() == 0
     assert not [line for line in proxy.stderr if '"level": "error"' in line or "Traceback" in line], proxy.output
@@ -117,7 +124,7 @@ def test_an_upload_ends_well(shared_upstream: Upstream, upstream: Upstream, way:
 @pytest.mark.parametrize("way", HTTP2_WAYS, ids=str)
 def test_streams_end_well(shared_upstream: Upstream, way: Way) -> None:
     """Told in two steps: until the second, requests are served that may have been under way; then they are refused."""
-    with draining_proxy(shared_upstream) as proxy, hearing(proxy, way) as client:
+    with draining_proxy(shared_upstream, launcher=slowly_draining.launch) as proxy, hearing(proxy, way) as client:
 
         def post(*, end: bool = False) -> int:
             fields = proxy.pseudo(way, b"POST", b"/slow/block/acme/x", ACME)
