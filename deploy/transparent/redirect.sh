@@ -22,22 +22,25 @@ remove() {
 }
 
 redirect() {
-    "$1" -w -t nat -N ORGFENCE
-    # What orgfence itself dials has been judged.
-    "$1" -w -t nat -A ORGFENCE -m owner --uid-owner "$uid" -j RETURN
-    # What stays on this machine goes to no API: health checks, databases beside the app, orgfence's own ports.
-    "$1" -w -t nat -A ORGFENCE -m addrtype --dst-type LOCAL -j RETURN
-    if [ -n "$ports" ]; then
-        "$1" -w -t nat -A ORGFENCE -p tcp -m multiport --dports "$ports" -j REDIRECT --to-ports "$port"
-    else
-        "$1" -w -t nat -A ORGFENCE -p tcp -j REDIRECT --to-ports "$port"
-    fi
-    "$1" -w -t nat -A OUTPUT -j ORGFENCE
-
-    # QUIC cannot be redirected. Clients to whom it is refused take TCP at once; dropped, they would wait first.
-    "$1" -w -t filter -N ORGFENCE
-    "$1" -w -t filter -A ORGFENCE -p udp --dport 443 -m owner ! --uid-owner "$uid" -j REJECT
-    "$1" -w -t filter -A OUTPUT -j ORGFENCE
+    # Each chain is filled in one step, also where it was there before: no connection meets half of it.
+    "$1-restore" -w --noflush <<END
+*nat
+:ORGFENCE - [0:0]
+# What orgfence itself dials has been judged.
+-A ORGFENCE -m owner --uid-owner $uid -j RETURN
+# What stays on this machine goes to no API: health checks, databases beside the app, orgfence's own ports.
+-A ORGFENCE -m addrtype --dst-type LOCAL -j RETURN
+-A ORGFENCE -p tcp ${ports:+-m multiport --dports $ports} -j REDIRECT --to-ports $port
+COMMIT
+*filter
+:ORGFENCE - [0:0]
+# QUIC cannot be redirected. Clients to whom it is refused take TCP at once; dropped, they would wait first.
+-A ORGFENCE -p udp --dport 443 -m owner ! --uid-owner $uid -j REJECT
+COMMIT
+END
+    for table in nat filter; do
+        "$1" -w -t "$table" -C OUTPUT -j ORGFENCE 2>/dev/null || "$1" -w -t "$table" -A OUTPUT -j ORGFENCE
+    done
 }
 
 families=iptables
@@ -47,8 +50,9 @@ if [ -e /proc/net/if_inet6 ]; then
 fi
 
 for family in $families; do
-    remove "$family"
-    if [ "${1:-}" != remove ]; then
+    if [ "${1:-}" = remove ]; then
+        remove "$family"
+    else
         redirect "$family"
     fi
 done

@@ -312,10 +312,14 @@ def problem(answer: Answer) -> dict[str, Any]:
     return document
 
 
+#: Out of the range that the kernel gives to outgoing connections.
+_PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
+
+
 def free_port() -> int:
-    """Return a port on which nobody listens, out of the range that the kernel gives to outgoing connections."""
+    """Return a port on which nobody listens, and that nobody was given before."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = next(_PORTS)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port

@@ -578,10 +578,16 @@ class Stream:
     status: int | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     trailers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytes = b""
+    #: Of the body; not bytes, which would be copied with each piece.
+    received: bytearray = field(default_factory=bytearray)
     ended: bool = False
     #: The error code of RST_STREAM.
     reset: int | None = None
+
+    @property
+    def body(self) -> bytes:
+        """What has come of the body."""
+        return bytes(self.received)
 
 
 class Http2Client:
@@ -673,7 +679,7 @@ class Http2Client:
             stream.headers = [(bytes(name), bytes(value)) for name, value in event.headers or ()]
             stream.status = int(dict(stream.headers)[b":status"])
         elif isinstance(event, h2.events.DataReceived):
-            stream.body += event.data or b""
+            stream.received += event.data or b""
             self._connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id or 0)
         elif isinstance(event, h2.events.TrailersReceived):
             stream.trailers = [(bytes(name), bytes(value)) for name, value in event.headers or ()]

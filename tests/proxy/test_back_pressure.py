@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -254,10 +253,8 @@ def test_an_upload_that_waits_for_its_connection(tmp_path: Path) -> None:
 def test_an_echo_flows_on(upstream: Upstream) -> None:
     """Both directions of one stream at once, far more than what is held of either: neither waits for the other."""
     with GuardingProxy(upstream) as proxy, proxy.http2(REVERSE_H2) as client:
-        started = time.monotonic()
         stream = client.request(proxy.pseudo(REVERSE_H2, b"POST", b"/echo/block/acme/x", ACME), end=False)
         for _ in range(12):
             client.send_data(stream, bytes(MIB))
         client.send_data(stream, b"end", end=True)
         assert len(client.wait(stream).body) == 12 * MIB + 3
-        assert time.monotonic() - started < DEADLINE

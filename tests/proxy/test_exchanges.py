@@ -313,6 +313,7 @@ def test_observe_holds_for_exchanges(servers: Servers) -> None:
         answer = token(proxy, "watched", **refresh, org_id=GLOBEX)
         assert (answer.status, answer.values(b"orgfence")) == (200, [])
         assert not [each for each in servers.issuer.received if each.annotations]
+        proxy.wait_for_event("inspection", lambda event: event["reason"] == "issued_org_missing")
         found = [(event["reason"], event["action"], event["enforcement"]) for event in proxy.events("inspection")]
         assert found == [
             (reason, "forwarded", "observe")
@@ -420,7 +421,7 @@ def test_an_exchange_ends_by_the_policy_that_it_began_with(servers: Servers) -> 
                 may_answer.set()
             finished = client.read_answer()
         assert b"reason=issued_scope_reduced" in finished.values(b"orgfence")[0]
-        (found,) = [event for event in proxy.events("inspection") if event["step"] == "token_response"]
+        found = proxy.wait_for_event("inspection", lambda event: event["step"] == "token_response")
         assert found["generation"] == before
         # Under the new policy an exchange is nothing that anybody looks at.
         assert token(proxy, "reloaded", FORWARD_PLAIN, grant_type="refresh_token").values(b"orgfence") == []

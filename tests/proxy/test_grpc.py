@@ -1,8 +1,10 @@
 """gRPC by its own client and server: calls flow, and a blocked one is PERMISSION_DENIED with what was found."""
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -166,9 +168,10 @@ def test_a_blocked_call_is_permission_denied(channel: grpc.Channel, method: str)
             channel.unary_unary("/test.Echo/Unary")(b"x", metadata=GLOBEX, timeout=DEADLINE)
         error: Any = blocked.value
     else:
-        error = channel.stream_stream("/test.Echo/Stream")(_endless(), metadata=GLOBEX, timeout=DEADLINE)
-        with pytest.raises(grpc.RpcError):
-            next(error)
+        with _endless() as messages:
+            error = channel.stream_stream("/test.Echo/Stream")(messages, metadata=GLOBEX, timeout=DEADLINE)
+            with pytest.raises(grpc.RpcError):
+                next(error)
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
     assert "org_not_granted" in error.details()
     assert "globex" in error.details()
@@ -176,13 +179,24 @@ def test_a_blocked_call_is_permission_denied(channel: grpc.Channel, method: str)
 
 def test_a_rule_that_reads_the_body_does_not_wait_for_one_of_grpc(channel: grpc.Channel) -> None:
     """Its messages are no JSON, and the end of a stream may never come."""
-    call: Any = channel.stream_stream("/test.Document/Stream")(_endless(), metadata=ACME, timeout=DEADLINE)
-    with pytest.raises(grpc.RpcError):
-        next(call)
+    with _endless() as messages:
+        call: Any = channel.stream_stream("/test.Document/Stream")(messages, metadata=ACME, timeout=DEADLINE)
+        with pytest.raises(grpc.RpcError):
+            next(call)
     assert call.code() is grpc.StatusCode.PERMISSION_DENIED
     assert "body_unread" in call.details()
 
 
-def _endless() -> Iterator[bytes]:
-    yield b"one"
-    time.sleep(1)
+@contextmanager
+def _endless() -> Iterator[Iterator[bytes]]:
+    """Give messages that come to no end while they are asked for here."""
+    is_over = threading.Event()
+
+    def messages() -> Iterator[bytes]:
+        yield b"one"
+        is_over.wait(2 * DEADLINE)
+
+    try:
+        yield messages()
+    finally:
+        is_over.set()

@@ -22,7 +22,7 @@ class Listeners(GuardingProxy):
 
     def __init__(self, upstream: Upstream, family: socket.AddressFamily) -> None:
         every = "0.0.0.0" if family == socket.AF_INET else "[::]"
-        self.admin_port, self.loop_port = free_port(), free_port()
+        self.admin_port, loop_port = free_port(), free_port()
         super().__init__(
             upstream,
             POLICY,
@@ -32,8 +32,8 @@ class Listeners(GuardingProxy):
                 "socks5@127.0.0.1:0",
                 f"reverse:{upstream.url}@127.0.1:0",
                 f"reverse:http://localhost:{self.admin_port}@127.1:0",
-                f"upstream:http://127.0.0.1:{upstream.address[1]}@127.0.0.1:{self.loop_port + 1}",
-                f"upstream:http://127.0.0.1:{self.loop_port}@127.0.0.1:{self.loop_port}",
+                f"upstream:http://127.0.0.1:{upstream.address[1]}@127.0.0.1:{free_port()}",
+                f"upstream:http://127.0.0.1:{loop_port}@127.0.0.1:{loop_port}",
             ],
             launcher=resolving_command,
         )

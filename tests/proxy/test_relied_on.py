@@ -12,7 +12,7 @@ from types import CodeType, FunctionType
 
 import pytest
 from mitmproxy.version import VERSION
-from tests.proxy.harness import DEADLINE
+from tests.proxy.harness import START_DEADLINE
 from tests.proxy.other_mitmproxy import CHANGES
 
 import orgfence.proxy
@@ -142,7 +142,7 @@ def test_another_mitmproxy_is_one_clear_line() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=DEADLINE,
+        timeout=4 * START_DEADLINE,
     )
     assert process.stdout.split() == ["2"] * len(starts), process.stderr
     for line, named in zip(process.stderr.splitlines(), starts.values(), strict=True):

@@ -12,7 +12,16 @@ from typing import NamedTuple
 import httpx
 import pytest
 from tests.proxy.guarding import POLICY, address_of, authorized, paths_of, problem
-from tests.proxy.harness import DEADLINE, Address, Answer, ProxyProcess, RawClient, Upstream, client_context
+from tests.proxy.harness import (
+    DEADLINE,
+    START_DEADLINE,
+    Address,
+    Answer,
+    ProxyProcess,
+    RawClient,
+    Upstream,
+    client_context,
+)
 from tests.proxy.structured_field import parse_item
 
 MITMDUMP = str(Path(sys.executable).with_name("mitmdump"))
@@ -199,7 +208,7 @@ def test_does_not_start_without_the_guard(tmp_path: Path, arguments: list[str], 
         capture_output=True,
         text=True,
         check=False,
-        timeout=2 * DEADLINE,
+        timeout=START_DEADLINE,
     )
     assert ended.returncode == 1
     assert said in ended.stdout + ended.stderr

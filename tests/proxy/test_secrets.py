@@ -184,7 +184,7 @@ def test_no_secret_is_written(shared_upstream: Upstream) -> None:
         # Alive, and it has logged a thing or two.
         answer = proxy.call(FORWARD_H1, b"/api/block/acme/x", (b"authorization", b"Bearer " + secrets.token("acme")))
         assert answer.status == 200
-        assert proxy.events("inspection")
+        proxy.wait_for_event("inspection")
         proxy.stop()
         shown += proxy.output
 

@@ -26,7 +26,7 @@ from tests.proxy.guarding import (
     free_port,
     paths_of,
 )
-from tests.proxy.harness import DEADLINE, RawClient, Upstream
+from tests.proxy.harness import DEADLINE, START_DEADLINE, RawClient, Upstream
 
 from orgfence.proxy.options import REFUSABLE
 
@@ -214,7 +214,7 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
             check=True,
             cwd=folder,
             text=True,
-            timeout=5 * DEADLINE,
+            timeout=3 * START_DEADLINE,
         )
     results = zip(arguments, json.loads(process.stdout), strict=True)
     return {name: Ended(code, stdout, stderr, named) for name, (code, stdout, stderr) in results}
@@ -274,7 +274,7 @@ def test_all_faults_of_a_folder_are_shown(shared_upstream: Upstream, tmp_path: P
         capture_output=True,
         text=True,
         check=False,
-        timeout=DEADLINE,
+        timeout=START_DEADLINE,
     )
     assert (process.returncode, process.stdout) == (2, "")
     shown = [line for line in process.stderr.splitlines() if line.startswith("teams/")]
@@ -293,7 +293,9 @@ def test_all_faults_of_a_folder_are_shown(shared_upstream: Upstream, tmp_path: P
 )
 def test_help_is_given(arguments: list[str], said: str) -> None:
     """On stdout, with exit code 0."""
-    process = subprocess.run([*ORGFENCE, *arguments], capture_output=True, text=True, check=False, timeout=DEADLINE)
+    process = subprocess.run(
+        [*ORGFENCE, *arguments], capture_output=True, text=True, check=False, timeout=START_DEADLINE
+    )
     assert (process.returncode, process.stderr) == (0, "")
     assert said in process.stdout
 
@@ -305,7 +307,9 @@ def test_help_is_given(arguments: list[str], said: str) -> None:
 )
 def test_usage_errors_exit_2(arguments: list[str], said: str) -> None:
     """A flag or command that does not exist is named."""
-    process = subprocess.run([*ORGFENCE, *arguments], capture_output=True, text=True, check=False, timeout=DEADLINE)
+    process = subprocess.run(
+        [*ORGFENCE, *arguments], capture_output=True, text=True, check=False, timeout=START_DEADLINE
+    )
     assert process.returncode == 2
     assert said in process.stderr.splitlines()[-1]
     assert "Traceback" not in process.stderr
@@ -317,7 +321,7 @@ def test_a_signal_ends_it_cleanly(shared_upstream: Upstream, number: signal.Sign
     with GuardingProxy(shared_upstream, RULE, "--drain", "1") as proxy:
         with _open_connections(proxy):
             proxy.signal(number)
-            assert proxy.wait(5) == 0
+            assert proxy.wait() == 0
         for address in (proxy.forward, proxy.reverse, proxy.reverse_tls, proxy.admin):
             with pytest.raises(ConnectionError), RawClient(address):
                 pass

@@ -197,6 +197,19 @@ def test_quic_is_refused_at_once(pod: Pod, proxy: ProxyProcess, host: str) -> No
             pytest.fail("the datagram was answered")
 
 
+def test_nothing_passes_while_the_script_runs_again(pod: Pod, proxy: ProxyProcess) -> None:
+    """The rules do not leave meanwhile: what they have counted is still there afterwards."""
+    assert status_of(curl(pod, proxy, "http://api.test/block/acme/x")) == 200
+    before = _redirected(pod)
+    pod.redirect()
+    assert _redirected(pod) >= before > 0
+
+
+def _redirected(pod: Pod) -> int:
+    listed = pod.run("iptables", "-w", "-t", "nat", "-vxnL", "OUTPUT", check=True).stdout
+    return next(int(line.split()[0]) for line in listed.splitlines() if "ORGFENCE" in line)
+
+
 def test_the_script_may_run_twice_and_takes_all_away(pod: Pod) -> None:
     """An init container that is run again adds nothing; `remove` leaves nothing."""
     once = _without_counters(pod.rules())

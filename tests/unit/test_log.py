@@ -302,7 +302,8 @@ def test_a_reader_that_sleeps_does_not_hold_the_proxy_up(configure: Configure) -
         started = time.monotonic()
         for number in range(3000):
             structlog.get_logger().info("x", number=number, text="y" * 500)
-        assert time.monotonic() - started < 5
+        # A minute, if each line were waited for.
+        assert time.monotonic() - started < 30
         assert output.lines_lost > 1000
 
         os.set_blocking(reader, False)

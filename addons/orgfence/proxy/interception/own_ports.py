@@ -17,9 +17,9 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from orgfence.core.ruleset import Ruleset
 from orgfence.proxy.answer import answer
 from orgfence.proxy.interception.own_addresses import REQUESTED, OwnAddresses
+from orgfence.proxy.lifetime.in_flight import handler_of
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.shown import Shown
-from orgfence.proxy.wire.forgotten_sockets import handler_of
 
 type _Ends = tuple[object, ...]
 

@@ -33,8 +33,9 @@ from orgfence.proxy.interception.own_addresses import OwnAddresses
 from orgfence.proxy.interception.own_ports import OwnPorts
 from orgfence.proxy.interception.silent_clients import SilentClients
 from orgfence.proxy.interception.tunnels import HalfClose, Refused, Tunnel
+from orgfence.proxy.lifetime.in_flight import handler_of
 from orgfence.proxy.reporter import Reporter
-from orgfence.proxy.wire.forgotten_sockets import ForgottenSockets, handler_of
+from orgfence.proxy.wire.forgotten_sockets import ForgottenSockets
 
 
 class Scope:

@@ -45,14 +45,9 @@ class Doing:
     #: The layers above that, from outside in: each with what stands below it.
     path: list[tuple[HttpLayer, Layer]] = field(default_factory=list)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether the client may be left without losing anything."""
-        return not self.requests and not self.is_opaque
-
 
 def handler_of(client: Client) -> ConnectionHandler | None:
-    """Return what holds a client's connection."""
+    """Return what holds the sockets of a client's connection, and of all that were opened for it."""
     handlers: dict[object, ConnectionHandler] = ctx.master.addons.get("proxyserver").connections
     return handlers.get(client.id)
 

@@ -644,7 +644,7 @@ ASSUMPTIONS = (
     Assumption(
         "found_by_name",
         "`AddonManager.get` finds an addon by its name, also below another.",
-        ("listening", "settings", "serve", "lifetime.in_flight", "wire.forgotten_sockets"),
+        ("listening", "settings", "serve", "lifetime.in_flight"),
         "addon_manager.found_by_name",
     ),
     Assumption(

@@ -7,9 +7,9 @@ half-closes while it is refused.
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
-from mitmproxy import ctx
 from mitmproxy.connection import Client
-from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+
+from orgfence.proxy.lifetime.in_flight import handler_of
 
 
 class ForgottenSockets:
@@ -23,9 +23,3 @@ class ForgottenSockets:
         forgotten = handler.transports.pop(client, None) if handler is not None else None
         if forgotten is not None and forgotten.writer is not None:
             forgotten.writer.close()
-
-
-def handler_of(client: Client) -> ProxyConnectionHandler | None:
-    """Return what holds the sockets of this client's connection, and of all that were opened for it."""
-    handlers: dict[object, ProxyConnectionHandler] = ctx.master.addons.get("proxyserver").connections
-    return handlers.get(client.id)
