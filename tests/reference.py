@@ -15,22 +15,24 @@ from orgfence.core.catalogue import CATALOGUE
 from orgfence.core.decision import Reason, verdict_of
 from orgfence.core.policy.examples import DEFAULT_PORT
 from orgfence.core.policy.model import (
-    ClaimsEntry,
-    ErrorsEntry,
     ExampleEntry,
     ExceptEntry,
-    IssuerEntry,
-    LookupEntry,
     MatchEntry,
-    OAuthEntry,
     OrgEntry,
     OrgSourceEntry,
-    OtherPartyEntry,
     PlaceEntry,
     PolicyFile,
     RuleEntry,
-    SelectorEntry,
     TokenEntry,
+)
+from orgfence.core.policy.model_issuers import (
+    ClaimsEntry,
+    ErrorsEntry,
+    IssuerEntry,
+    LookupEntry,
+    OAuthEntry,
+    OtherPartyEntry,
+    SelectorEntry,
 )
 from orgfence.core.policy.schema import policy_schema
 from orgfence.core.policy.section import Section

@@ -15,7 +15,7 @@ from tests.proxy.guarding import ISS, REVERSE_PLAIN, GuardingProxy
 from tests.proxy.harness import Answer, Upstream, unsigned_token
 from tests.tokens import jwt_of
 
-from orgfence.core.policy import model
+from orgfence.core.policy import model, model_issuers
 from orgfence.core.policy.section import Section
 
 type Field = tuple[bytes, bytes]
@@ -387,7 +387,7 @@ ELSEWHERE = {
     "IssuerEntry.hosts": "test_the_hosts_of_a_preset_are_its_issuers",
     **dict.fromkeys(("IssuerEntry.oauth", "IssuerEntry.other_party"), "sections of others"),
     **dict.fromkeys(("IssuerEntry.errors", "ErrorsEntry.body", "ErrorsEntry.content_type"), "test_api_errors.py"),
-    **{f"LookupEntry.{key}": "nothing is asked yet" for key in list(model.LookupEntry.keys())},
+    **{f"LookupEntry.{key}": "nothing is asked yet" for key in list(model_issuers.LookupEntry.keys())},
     "IssuerEntry.lookup": "nothing is asked yet",
     "OAuthEntry.block_responses": "tests/unit/test_compile_oauth.py",
     "PolicyFile.log_repeat": "test_global_keys_are_for_all_files",

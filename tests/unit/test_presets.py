@@ -10,7 +10,7 @@ from orgfence.core.oauth.exchange import Endpoint
 from orgfence.core.policy.faults import Faults, PolicyError
 from orgfence.core.policy.lint import lint
 from orgfence.core.policy.load import PolicyText, load_policy
-from orgfence.core.policy.model import IssuerEntry
+from orgfence.core.policy.model_issuers import IssuerEntry
 from orgfence.core.policy.outside import Outside, OutsideValues
 from orgfence.core.policy.strict_yaml import read_yaml
 from orgfence.core.request import Authority

@@ -6,7 +6,7 @@ from typing import Any
 
 from orgfence.core.error_envelope import PLACEHOLDER, PLACEHOLDERS, ErrorEnvelope
 from orgfence.core.policy.faults import Faults
-from orgfence.core.policy.model import ErrorsEntry, IssuerEntry, LookupEntry, OtherPartyEntry
+from orgfence.core.policy.model_issuers import ErrorsEntry, IssuerEntry, LookupEntry, OtherPartyEntry
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.policy.wording import did_you_mean, listed, refusal, shown

@@ -7,7 +7,7 @@ from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.compile_api import compile_errors, compile_hosts, compile_lookup, compile_other_party
 from orgfence.core.policy.compile_oauth import compile_oauth
 from orgfence.core.policy.faults import Faults
-from orgfence.core.policy.model import IssuerEntry, SelectorEntry
+from orgfence.core.policy.model_issuers import IssuerEntry, SelectorEntry
 from orgfence.core.policy.overlap import texts_overlap
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.templates import TextTemplate

@@ -13,7 +13,8 @@ from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.index import Route
 from orgfence.core.policy.merged import Merged
-from orgfence.core.policy.model import OAuthEntry, PolicyFile
+from orgfence.core.policy.model import PolicyFile
+from orgfence.core.policy.model_issuers import OAuthEntry
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import refusal, shown

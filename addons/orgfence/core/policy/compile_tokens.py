@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from orgfence.core.policy.faults import Faults
-from orgfence.core.policy.model import IssuerEntry, RuleEntry
+from orgfence.core.policy.model import RuleEntry
+from orgfence.core.policy.model_issuers import IssuerEntry
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.wording import did_you_mean, listed, shown
 

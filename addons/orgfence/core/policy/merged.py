@@ -9,7 +9,8 @@ from typing import NamedTuple, Self
 
 from orgfence.core.decision import Enforcement
 from orgfence.core.policy.faults import Faults
-from orgfence.core.policy.model import IssuerEntry, OrgEntry, PolicyFile
+from orgfence.core.policy.model import OrgEntry, PolicyFile
+from orgfence.core.policy.model_issuers import IssuerEntry
 from orgfence.core.policy.strict_yaml import Mapping, Scalar
 from orgfence.core.policy.wording import shown
 

@@ -241,5 +241,7 @@ Duration = Annotated[
     float, Measure("duration", {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}, "`500ms`, `30s`, `2m` or `1h`")
 ]
 Size = Annotated[float, Measure("size", {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}, "`64KiB` or `1MiB`")]
+#: What is done with what a rule, or an issuer, finds.
+Enforcing = Annotated[Scalar, OneOf("enforcement", "block", "annotate", "observe")]
 #: A key that the language has and this version does not: a fault of its own, never accepted and ignored.
 NotYet = Annotated[None, BeforeValidator(_not_yet)]

@@ -1,15 +1,15 @@
 """What the models of a policy are made of beside single values: sections, and lists that may be one item."""
 
 from types import NoneType
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic import model_validator as validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
 
-from orgfence.core.policy.scalars import TEXT_SCHEMA, fault
+from orgfence.core.policy.scalars import TEXT_SCHEMA, Text, fault
 from orgfence.core.policy.strict_yaml import Scalar, Sequence
 from orgfence.core.policy.wording import listed
 
@@ -83,3 +83,9 @@ class OrKey:
 
     def _keyed(self, node: object) -> object:
         return {self._key: node} if isinstance(node, Scalar) else node
+
+
+SOME = Field(min_length=1)
+ONE_OR_SOME = OneOrSome()
+Texts = Annotated[list[Text], SOME]
+OneOrSomeTexts = Annotated[list[Text], SOME, ONE_OR_SOME]

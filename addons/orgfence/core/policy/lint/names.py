@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from orgfence.core.orgs import OrgNames, salesforce_id
 from orgfence.core.policy.lint.finding import Finding
 from orgfence.core.policy.lint.written import WrittenRule
-from orgfence.core.policy.model import IssuerEntry, OrgEntry
+from orgfence.core.policy.model import OrgEntry
+from orgfence.core.policy.model_issuers import IssuerEntry
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.wording import did_you_mean, shown
 from orgfence.core.rule import PlaceKind
