@@ -339,6 +339,19 @@ def test_a_sign_in_is_followed_by_whichever_name_the_host_has(servers: Servers) 
     assert told.json()["reason"] == "grant_lacks_org"
 
 
+def test_the_form_of_a_sign_in_page_begins_no_sign_in(blocking: GuardingProxy) -> None:
+    """It is posted to the URL of its page, state and all; what began by opening that is followed all the same."""
+    path = b"/oauth/authorize?" + authorize_query("app", state="form", org_id=ACME, multi_org="true").encode()
+    begun = blocking.call(FORWARD_H1, path)
+    assert posted(blocking, FORWARD_H1, path, username="me", password="hunter2").status == 404
+    ended = blocking.call(FORWARD_H1, begun.values(b"location")[0])
+    while not ended.values(b"location")[0].startswith(REDIRECT_URI.encode()):
+        ended = blocking.call(FORWARD_H1, ended.values(b"location")[0])
+    code = query_of(ended.values(b"location")[0].decode())["code"]
+    told = token(blocking, "app", grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI, org_id=GLOBEX)
+    assert oauth_error(told)["reason"] == "grant_lacks_org"
+
+
 @contextmanager
 def issuing(answer: Callable[[socket.socket], None]) -> Iterator[int]:
     """Listen as an issuer that answers each request, once its form has come, by a function; give the port."""

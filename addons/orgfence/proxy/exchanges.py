@@ -38,12 +38,11 @@ class Exchanges:
         if not case.ruleset.exchange_rules:
             return
         decision = next((each for each in inspection.decisions if each.exchange is not None), None)
-        if decision is None or decision.rule is None or decision.rule.exchange is None:
+        if decision is None or decision.exchange is None or decision.rule is None or decision.rule.exchange is None:
             return
-        case.exchange, case.endpoint = decision.exchange, decision.rule.exchange.endpoint
-        if case.endpoint is Endpoint.AUTHORIZE and self._known.grants is not None:
-            exchange = case.exchange
-            assert exchange is not None
+        exchange = case.exchange = decision.exchange
+        case.endpoint = decision.rule.exchange.endpoint
+        if case.endpoint is Endpoint.AUTHORIZE and not exchange.is_form and self._known.grants is not None:
             assert isinstance(exchange.request, AuthorizeRequest)
             case.begun = self._known.grants.authorized(exchange.issuer.name, exchange.request, self._clock())
 

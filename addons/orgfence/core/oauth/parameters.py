@@ -20,10 +20,10 @@ _MAX_CLIENT = 255
 
 
 class Parameters(NamedTuple):
-    """The parameters of one request."""
+    """The parameters of one request: issuers read a POST's from its body, and many of them from its query as well."""
 
     query: bytes
-    #: None: they are in the query.
+    #: None: they are in the query alone.
     body: RequestBody | None = None
 
     @property
@@ -33,13 +33,12 @@ class Parameters(NamedTuple):
 
     def values(self, name: str) -> list[str]:
         """Return every value of a parameter, empty ones included. What is no UTF-8 is shown escaped."""
-        if self.body is None:
-            found = query_values(self.query, name.encode())
-        else:
+        found = query_values(self.query, name.encode())
+        if self.body is not None:
             in_form = self.body.form_values(name.encode(), or_json=True) or []
             in_json = self.body.json_values((name,), or_form=True) or []
-            # What both find stands in the body once.
-            found = [*in_form, *(value for value in in_json if value not in in_form)]
+            # What more than one of them finds counts once.
+            found = list(dict.fromkeys((*in_form, *in_json, *found)))
         return [value.decode("utf-8", "backslashreplace") for value in found]
 
     def first(self, name: str) -> str:
