@@ -55,6 +55,23 @@ def test_what_cannot_be_read_is_undetermined(
         assert decision.exchange is None
 
 
+def test_salesforce_ids_are_one_in_either_form() -> None:
+    """In sign-ins, refreshes and tokens, in the policy and by its client; one that cannot be read is judged alike."""
+    short, long = "00D5g00000AbCdE", "00D5g00000AbCdEEAV"
+    for policys, asked, issued in ((short, long, long), (long, short, long), (short, short, short)):
+        top, more = f"orgs: {{acme: {{id: {policys}}}}}", ", ids: salesforce"
+        sign_ins = SignIns(top=top, rules=ORG_IN_PATH, more=more)
+        assert told(sign_ins.authorize(f"client_id=app&org_id={asked}")) == []
+        assert told(sign_ins.sign_in(f"org_id={asked}", org_ids=[issued])) == []
+        refresh = sign_ins.ask(grant_type="refresh_token", refresh_token="rt", org_id=policys)
+        assert told(refresh) == []
+        machine = sign_ins.ask(grant_type="client_credentials", org_id=asked)
+        sign_ins.answer(machine, {"access_token": "opaque"})
+        assert sign_ins.call("opaque", f"/orgs/{policys}/x".encode()).reason is Reason.ORG_GRANTED
+        of_one = SignIns(f"clients: {{app: {policys}}}", top=top, more=more)
+        assert told(of_one.answer(of_one.ask(), {"access_token": token(org_ids=[issued])})) == []
+
+
 def test_json_is_read_as_a_form_is() -> None:
     """Auth0's clients send it."""
     body = b'{"grant_type": "refresh_token", "refresh_token": "rt", "client_id": "app"}'

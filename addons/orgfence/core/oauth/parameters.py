@@ -51,7 +51,7 @@ def authorize_request(parameters: Parameters, issuer: OAuthIssuer, orgs: OrgName
     redirect_uri = parameters.first("redirect_uri")
     return AuthorizeRequest(
         client=_client_id(parameters.first("client_id")),
-        orgs=_orgs(parameters, issuer.org_parameters, orgs),
+        orgs=_orgs(parameters, issuer.org_parameters, issuer, orgs),
         scopes=_scopes(parameters),
         redirect_uri=without_query(redirect_uri) if redirect_uri else None,
         state=parameters.first("state"),
@@ -69,13 +69,13 @@ def token_request(parameters: Parameters, fields: Fields, issuer: OAuthIssuer, o
     return TokenRequest(
         grant_type=grant_type,
         client=_client_of(parameters, fields),
-        orgs=tuple(org for org in _orgs(parameters, named, orgs) if org),
+        orgs=tuple(org for org in _orgs(parameters, named, issuer, orgs) if org),
         scopes=_scopes(parameters),
         grant=grant or None,
     )
 
 
-# https://www.rfc-editor.org/rfc/rfc7522#section-2.1; Genesys Cloud's name for it leaves the `params:` out or in.
+# https://www.rfc-editor.org/rfc/rfc7522#section-2.1; some write `grant_type` in it.
 _SAML2 = frozenset({"urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant_type:saml2-bearer"})
 # Where Genesys Cloud reads the org of an assertion.
 _ORG_NAME = ("orgName",)
@@ -86,9 +86,9 @@ def without_query(uri: str) -> str:
     return uri.partition("#")[0].partition("?")[0]
 
 
-def _orgs(parameters: Parameters, names: tuple[str, ...], orgs: OrgNames) -> tuple[bytes, ...]:
+def _orgs(parameters: Parameters, names: tuple[str, ...], issuer: OAuthIssuer, orgs: OrgNames) -> tuple[bytes, ...]:
     values = [value for name in names for value in parameters.values(name)]
-    return tuple(dict.fromkeys(orgs.normalise(value.encode()) for value in values))
+    return tuple(dict.fromkeys(issuer.org_id(value.encode(), orgs) for value in values))
 
 
 def _scopes(parameters: Parameters) -> tuple[str, ...] | None:
