@@ -408,6 +408,27 @@ def test_a_longer_answer_than_is_read_streams_on(marking: GuardingProxy, framing
             may_end.set()
 
 
+def test_a_device_that_waits_for_its_user_is_not_refused(marking: GuardingProxy) -> None:
+    """It asks again every few seconds, and what it is answered meanwhile is nothing to look into."""
+    errors = ["authorization_pending", "slow_down", "expired_token"]
+
+    def answer(connection: socket.socket) -> None:
+        body = json.dumps({"error": errors[len(answered)]}).encode()
+        answered.append(body)
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    answered: list[bytes] = []
+    with issuing(answer) as port:
+        for error in errors:
+            with marking.raw(FORWARD_PLAIN) as client:
+                client.send(refreshing(port, client="device"))
+                client.take_until(error.encode())
+    marking.wait_for_event("outcome", lambda event: "`expired_token`" in event["advice"])
+    told = [event["advice"] for event in marking.events("outcome")]
+    assert not [advice for advice in told if "`authorization_pending`" in advice or "`slow_down`" in advice]
+
+
 def test_an_exchange_ends_by_the_policy_that_it_began_with(servers: Servers) -> None:
     """An answer that comes after a reload is judged by what its request was; what is known of grants stays known."""
     may_answer, has_come = threading.Event(), threading.Event()

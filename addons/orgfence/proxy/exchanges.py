@@ -133,6 +133,8 @@ class Exchanges:
             return
         answer = None if body is None else token_answer(body, media_type)
         error = answer.error if isinstance(answer, TokenError) else ""
+        if error in _NOT_YET:
+            return
         why = explain_refusal(exchange, error, case.ruleset.orgs)
         self._reporter.refused_by_issuer(flow, case.inspection, case.ruleset, response.status_code, why)
 
@@ -165,6 +167,8 @@ def _in_place_of_what_comes(error: http.Response) -> http.Response:
     return error
 
 
+# https://www.rfc-editor.org/rfc/rfc8628#section-3.5: a device asks every few seconds until its user has signed in.
+_NOT_YET = frozenset({"authorization_pending", "slow_down"})
 # More digits than any length has, and fewer than Python refuses to read.
 _MAX_DIGITS = 18
 
