@@ -111,6 +111,15 @@ def test_only_the_endpoint_itself_takes_no_token() -> None:
     assert sign_ins.judge(request).reason is Reason.TOKEN_MISSING
 
 
+def test_only_the_method_itself_makes_an_exchange() -> None:
+    """What a header puts in its place an API may not go by, and then it wants its token."""
+    sign_ins = SignIns(rules="{id: all, match: {hosts: [login.test]}, token: {unauthenticated: block}}")
+    post = (b"X-HTTP-Method-Override", b"POST")
+    for method, fields, is_exchange in ((b"POST", (), True), (b"DELETE", (post,), False)):
+        request = request_of(b"/oauth/token", *fields, method=method, hosts=(b"login.test",), body=b"")
+        assert (sign_ins.judge(request).reason is Reason.TOKEN_MISSING) != is_exchange
+
+
 def test_a_bug_is_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with every rule."""
 
