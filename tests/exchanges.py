@@ -27,18 +27,20 @@ ORGS = f"orgs: {{acme: {{id: {ACME}}}, globex: {{id: {GLOBEX}}}}}"
 _FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
 
 
-def ruleset_of(oauth: str = OAUTH, top: str = ORGS, rules: str = "", name: str = "corp") -> Ruleset:
+def ruleset_of(oauth: str = OAUTH, top: str = ORGS, rules: str = "", name: str = "corp", more: str = "") -> Ruleset:
     """Return the ruleset of a policy that has one issuer, of this name."""
-    issuer = f"iss: {ISS}, claims: {{member: org_ids, scopes: scope}}, oauth: {{hosts: [login.test], {oauth}}}"
+    issuer = f"iss: {ISS}, claims: {{member: org_ids, scopes: scope}}, oauth: {{hosts: [login.test], {oauth}}}{more}"
     return load(f"version: 1\nenforcement: block\n{top}\nissuers: {{{name}: {{{issuer}}}}}\nrules: [{rules}]")
 
 
 class SignIns:
     """One issuer's exchanges one after the other, with what is known of those before."""
 
-    def __init__(self, oauth: str = OAUTH, *, top: str = ORGS, rules: str = "", remembers: bool = True) -> None:
-        """Judge by a policy with this `oauth`."""
-        self.ruleset = ruleset_of(oauth, top, rules)
+    def __init__(
+        self, oauth: str = OAUTH, *, top: str = ORGS, rules: str = "", more: str = "", remembers: bool = True
+    ) -> None:
+        """Judge by a policy with this `oauth`, and more that is said of the issuer."""
+        self.ruleset = ruleset_of(oauth, top, rules, more=more)
         self.known = Known(TokenCache(), GrantLedger() if remembers else None)
 
     def authorize(self, query: str) -> Decision:

@@ -96,7 +96,7 @@ class Reference:
             self.known[place] = known
         if response.refresh_token is not None:
             self.known[issuer, request.client, "refresh_token", response.refresh_token] = known
-        return known.grant
+        return self.access[response.access_token].grant
 
     def issued_token(self, token: str, now: float) -> IssuedToken | None:
         known = self.access.get(token)
@@ -107,13 +107,15 @@ class Reference:
     def _issue(self, known: Known, request: TokenRequest, response: TokenResponse, now: float) -> Known:
         grant = known.grant
         begun = grant.authorization
-        orgs = request.orgs or (begun.orgs if begun is not None else ()) or tuple(grant.orgs)
+        granted = grant.orgs or frozenset(() if begun is None else begun.orgs)
         choices = [response.scopes, request.scopes, known.granted, None if begun is None else begun.scopes]
         said = [frozenset(scopes) for scopes in choices if scopes is not None]
         scopes = said[0] if said else None
         refreshes = grant.refreshes + (request.grant_type == "refresh_token")
-        grant = grant._replace(orgs=frozenset(orgs), scopes=scopes, refreshes=refreshes)
+        grant = grant._replace(orgs=granted, scopes=scopes, refreshes=refreshes)
         expires = None if response.expires_in is None else now + response.expires_in
         known = Known(grant, scopes if known.granted is None else known.granted, expires)
-        self.access[response.access_token] = known
+        unseen = frozenset(request.orgs) if begun is None else frozenset[bytes]()
+        orgs = granted.intersection(request.orgs) or granted or unseen
+        self.access[response.access_token] = Known(grant._replace(orgs=orgs), None, expires)
         return known

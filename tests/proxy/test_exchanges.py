@@ -339,6 +339,19 @@ def test_a_sign_in_is_followed_by_whichever_name_the_host_has(servers: Servers) 
     assert told.json()["reason"] == "grant_lacks_org"
 
 
+def test_the_form_of_a_sign_in_page_begins_no_sign_in(blocking: GuardingProxy) -> None:
+    """It is posted to the URL of its page, state and all; what began by opening that is followed all the same."""
+    path = b"/oauth/authorize?" + authorize_query("app", state="form", org_id=ACME, multi_org="true").encode()
+    begun = blocking.call(FORWARD_H1, path)
+    assert posted(blocking, FORWARD_H1, path, username="me", password="hunter2").status == 404
+    ended = blocking.call(FORWARD_H1, begun.values(b"location")[0])
+    while not ended.values(b"location")[0].startswith(REDIRECT_URI.encode()):
+        ended = blocking.call(FORWARD_H1, ended.values(b"location")[0])
+    code = query_of(ended.values(b"location")[0].decode())["code"]
+    told = token(blocking, "app", grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI, org_id=GLOBEX)
+    assert oauth_error(told)["reason"] == "grant_lacks_org"
+
+
 @contextmanager
 def issuing(answer: Callable[[socket.socket], None]) -> Iterator[int]:
     """Listen as an issuer that answers each request, once its form has come, by a function; give the port."""
@@ -393,6 +406,27 @@ def test_a_longer_answer_than_is_read_streams_on(marking: GuardingProxy, framing
             assert not may_end.is_set()
         finally:
             may_end.set()
+
+
+def test_a_device_that_waits_for_its_user_is_not_refused(marking: GuardingProxy) -> None:
+    """It asks again every few seconds, and what it is answered meanwhile is nothing to look into."""
+    errors = ["authorization_pending", "slow_down", "expired_token"]
+
+    def answer(connection: socket.socket) -> None:
+        body = json.dumps({"error": errors[len(answered)]}).encode()
+        answered.append(body)
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    answered: list[bytes] = []
+    with issuing(answer) as port:
+        for error in errors:
+            with marking.raw(FORWARD_PLAIN) as client:
+                client.send(refreshing(port, client="device"))
+                client.take_until(error.encode())
+    marking.wait_for_event("outcome", lambda event: "`expired_token`" in event["advice"])
+    told = [event["advice"] for event in marking.events("outcome")]
+    assert not [advice for advice in told if "`authorization_pending`" in advice or "`slow_down`" in advice]
 
 
 def test_an_exchange_ends_by_the_policy_that_it_began_with(servers: Servers) -> None:

@@ -379,8 +379,8 @@ def test_a_grant_whose_beginning_was_not_seen_has_none() -> None:
     assert ledger.grant_of("corp", by_refresh("new"), 100) == grant
 
 
-def test_the_orgs_are_the_tokens_or_else_the_last_that_were_named() -> None:
-    """A token that was read goes before all; what the lineage knows comes last."""
+def test_the_orgs_of_a_token_are_its_own_or_else_those_of_the_grant_that_were_named() -> None:
+    """A token that was read goes before all; what a request names makes no grant good for more than it was."""
     ledger = GrantLedger()
 
     def orgs_of(request: TokenRequest, token: Token | None) -> frozenset[bytes]:
@@ -391,10 +391,33 @@ def test_the_orgs_are_the_tokens_or_else_the_last_that_were_named() -> None:
     signed_in(ledger)
     assert orgs_of(by_code(orgs=(b"initech",)), token_for(b"globex", b"acme")) == {b"globex", b"acme"}
     assert orgs_of(by_code(orgs=(b"initech",)), token_for()) == frozenset()
-    assert orgs_of(by_code(orgs=(b"initech", b"")), None) == {b"initech"}
-    assert orgs_of(by_code(orgs=(b"",)), None) == {b"acme"}
-    assert orgs_of(by_refresh("unseen", orgs=(b"initech",)), None) == {b"initech"}
-    assert orgs_of(by_refresh("unseen"), None) == {b"initech"}
+    assert orgs_of(by_code(orgs=(b"initech", b"")), None) == {b"globex", b"acme"}
+    assert orgs_of(by_code(orgs=(b"acme", b"")), None) == {b"acme"}
+    assert orgs_of(by_refresh("unseen", orgs=(b"initech", b"")), None) == {b"initech"}
+    assert orgs_of(by_refresh("unseen"), None) == frozenset()
+    ledger.authorized("corp", asked(state="other"), 100)
+    ledger.redirected("corp", answer("other", "other"), None, 110)
+    assert orgs_of(by_code("other", orgs=(b"",)), None) == {b"acme"}
+
+
+def test_a_token_for_one_org_leaves_its_grant_the_others() -> None:
+    """A refresh may ask for less than was granted, as with scopes; nor is a grant good for what was only asked for."""
+    ledger = GrantLedger()
+    signed_in(ledger)
+    ledger.issued("corp", by_code(), tokens(refresh="refresh"), token_for(b"acme", b"globex"), 120)
+    ledger.issued("corp", by_refresh("refresh", orgs=(b"acme",)), tokens("narrow"), token_for(b"acme"), 130)
+    grant, narrow = ledger.grant_of("corp", by_refresh("refresh"), 140), ledger.grant_of_token(b"narrow", 140)
+    assert grant is not None
+    assert narrow is not None
+    assert grant.orgs == {b"acme", b"globex"}
+    assert narrow.orgs == {b"acme"}
+    ledger.issued("corp", by_refresh("refresh", orgs=(b"initech",)), tokens("opaque"), None, 150)
+    assert ledger.grant_of("corp", by_refresh("refresh"), 160) == grant._replace(refreshes=2)
+
+    signed_in(ledger, asked(orgs=(), state="none"), "none", "none")
+    opaque = ledger.issued("corp", by_code("none", orgs=(b"acme",)), tokens("other"), None, 120)
+    assert opaque is not None
+    assert opaque.orgs == frozenset()
 
 
 def test_the_scopes_are_the_answers_or_else_those_that_were_asked_for() -> None:

@@ -20,6 +20,19 @@ def test_a_request_for_a_known_org_is_sound() -> None:
         assert exchange_of(decision).step is Step.AUTHORIZE
 
 
+def test_the_form_of_a_sign_in_page_is_judged_by_the_url_that_it_is_posted_to() -> None:
+    """As HTML has it where a form does not say where it goes; what is wrong with the URL is wrong all the same."""
+    sign_ins = SignIns()
+    form = (b"Content-Type", b"application/x-www-form-urlencoded")
+    for query, reasons in ((b"&org_id=acme", []), (b"", ["authorize_org_missing"])):
+        target = b"/oauth/authorize?client_id=app&state=s" + query
+        posted = request_of(target, form, method=b"POST", hosts=(b"login.test",), body=b"username=me&password=x")
+        decision = sign_ins.judge(posted)
+        assert told(decision) == reasons
+        assert exchange_of(decision).is_form
+        assert f"For `acme` open {URL}?client_id=app&state=s&org_id={ACME}" in advice(decision) or not reasons
+
+
 @pytest.mark.parametrize("query", ["client_id=app", "org_id=", "org_id", "org_id=&organization="])
 def test_without_an_org_nobody_knows_which_is_meant(query: str) -> None:
     """There is a URL for each org that the policy names, and nothing but the org is changed in it."""

@@ -55,6 +55,23 @@ def test_what_cannot_be_read_is_undetermined(
         assert decision.exchange is None
 
 
+def test_salesforce_ids_are_one_in_either_form() -> None:
+    """In sign-ins, refreshes and tokens, in the policy and by its client; one that cannot be read is judged alike."""
+    short, long = "00D5g00000AbCdE", "00D5g00000AbCdEEAV"
+    for policys, asked, issued in ((short, long, long), (long, short, long), (short, short, short)):
+        top, more = f"orgs: {{acme: {{id: {policys}}}}}", ", ids: salesforce"
+        sign_ins = SignIns(top=top, rules=ORG_IN_PATH, more=more)
+        assert told(sign_ins.authorize(f"client_id=app&org_id={asked}")) == []
+        assert told(sign_ins.sign_in(f"org_id={asked}", org_ids=[issued])) == []
+        refresh = sign_ins.ask(grant_type="refresh_token", refresh_token="rt", org_id=policys)
+        assert told(refresh) == []
+        machine = sign_ins.ask(grant_type="client_credentials", org_id=asked)
+        sign_ins.answer(machine, {"access_token": "opaque"})
+        assert sign_ins.call("opaque", f"/orgs/{policys}/x".encode()).reason is Reason.ORG_GRANTED
+        of_one = SignIns(f"clients: {{app: {policys}}}", top=top, more=more)
+        assert told(of_one.answer(of_one.ask(), {"access_token": token(org_ids=[issued])})) == []
+
+
 def test_json_is_read_as_a_form_is() -> None:
     """Auth0's clients send it."""
     body = b'{"grant_type": "refresh_token", "refresh_token": "rt", "client_id": "app"}'
@@ -92,6 +109,15 @@ def test_only_the_endpoint_itself_takes_no_token() -> None:
     sign_ins = SignIns('authorize: ["/{realm}/authorize"], org_parameter: org_id', rules=rules)
     request = request_of(b"/api%2Forgs/authorize?org_id=acme", hosts=(b"login.test",))
     assert sign_ins.judge(request).reason is Reason.TOKEN_MISSING
+
+
+def test_only_the_method_itself_makes_an_exchange() -> None:
+    """What a header puts in its place an API may not go by, and then it wants its token."""
+    sign_ins = SignIns(rules="{id: all, match: {hosts: [login.test]}, token: {unauthenticated: block}}")
+    post = (b"X-HTTP-Method-Override", b"POST")
+    for method, fields, is_exchange in ((b"POST", (), True), (b"DELETE", (post,), False)):
+        request = request_of(b"/oauth/token", *fields, method=method, hosts=(b"login.test",), body=b"")
+        assert (sign_ins.judge(request).reason is Reason.TOKEN_MISSING) != is_exchange
 
 
 def test_a_bug_is_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:

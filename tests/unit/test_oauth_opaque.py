@@ -1,10 +1,11 @@
 """An opaque token is good for what its exchange was for."""
 
 import pytest
-from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns
+from tests.exchanges import ACME, GLOBEX, OAUTH, REDIRECT_URI, SignIns
 from tests.guarding import NOW
 
 from orgfence.core.decision import Reason
+from orgfence.core.oauth.exchange import Redirect
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.opaque import token_by_grant
 from orgfence.core.tokens.token import TokenKind
@@ -49,6 +50,23 @@ def test_what_a_client_is_for() -> None:
     sign_ins = signed_in(f", clients: {{app: {GLOBEX}}}", rule)
     decision = sign_ins.call("opaque", b"/")
     assert (decision.reason, decision.requested) == (Reason.ORG_NOT_GRANTED, (GLOBEX.encode(),))
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"), [("org_id=acme", Reason.ORG_NOT_GRANTED), ("scope=read", Reason.TOKEN_OPAQUE)]
+)
+def test_asking_for_another_org_is_not_getting_it(query: str, reason: Reason) -> None:
+    """Issuers answer 200 to a refresh for an org that its sign-in was not for, and give what they would have given."""
+    sign_ins = SignIns(rules=f"{{{RULE}}}")
+    sign_ins.authorize(f"client_id=app&redirect_uri={REDIRECT_URI}&state=s&{query}")
+    assert isinstance(sign_ins.known.grants, GrantLedger)
+    sign_ins.known.grants.redirected("corp", Redirect(REDIRECT_URI, "s", "code", None), None, NOW)
+    code = sign_ins.ask(grant_type="authorization_code", code="code")
+    sign_ins.answer(code, {"access_token": "first", "refresh_token": "rt"})
+    refresh = sign_ins.ask(grant_type="refresh_token", refresh_token="rt", org_id="globex")
+    assert refresh.reason is Reason.GRANT_LACKS_ORG
+    sign_ins.answer(refresh, {"access_token": "second"})
+    assert sign_ins.call("second", b"/orgs/globex/x").reason is reason
 
 
 def test_nothing_is_known_where_no_org_was_named() -> None:

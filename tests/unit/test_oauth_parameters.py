@@ -53,6 +53,12 @@ def test_an_authorize_request_is_read_from_its_query() -> None:
     )
 
 
+def test_what_stands_in_the_query_of_a_post_counts_as_well() -> None:
+    """Zoom's clients put a token request there, and a form goes to the URL of its page."""
+    both = Parameters(b"grant_type=refresh_token&scope=b&scope=a", in_body(b"scope=a&code=c").body)
+    assert [both.values(name) for name in ("grant_type", "scope", "code")] == [["refresh_token"], ["a", "b"], ["c"]]
+
+
 def test_what_it_does_not_say_is_none() -> None:
     """An empty scope asks for nothing, and an org parameter without a value is there."""
     assert authorize(b"") == AuthorizeRequest(client=None, orgs=(), scopes=None, redirect_uri=None)

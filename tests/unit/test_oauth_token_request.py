@@ -1,7 +1,7 @@
 """What is wrong with a token request, before it costs anything."""
 
 import pytest
-from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns, advice, details, exchange_of, told
+from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns, advice, details, exchange_of, token, told
 
 from orgfence.core.decision import Verdict
 from orgfence.core.oauth.exchange import Step
@@ -56,6 +56,16 @@ def test_a_grant_is_good_for_its_own_org_alone() -> None:
     ]
     both = sign_ins.ask(**refresh, org_id="globex", scope="x")
     assert told(both) == ["grant_lacks_org"]
+
+
+def test_an_app_of_several_orgs_goes_from_one_to_the_next() -> None:
+    """Its sign-in is for both, each of its refreshes for one."""
+    sign_ins = SignIns()
+    sign_ins.sign_in("org_id=acme", org_ids=[ACME, GLOBEX])
+    for name, org in (("acme", ACME), ("globex", GLOBEX), ("acme", ACME)):
+        asked = sign_ins.ask(grant_type="refresh_token", refresh_token="rt", org_id=name)
+        assert told(asked) == []
+        assert told(sign_ins.answer(asked, {"access_token": token(org_ids=[org])})) == []
 
 
 def test_what_was_issued_weighs_more_than_what_was_asked_for() -> None:

@@ -39,6 +39,8 @@ def test_scopes_are_read_and_compared() -> None:
     assert scopes_of("") == ()
     assert KNOWN.unknown(["users", "openid", "x"]) == ["x"]
     assert that_come_back(["a", "openid", "offline_access"]) == {"a"}
+    # Entra ID's word for all that were consented to.
+    assert that_come_back(["https://graph.microsoft.com/.default"]) == frozenset()
 
 
 def test_values_are_shown_short_and_harmless() -> None:

@@ -44,7 +44,7 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
     else:
         body = _body_of(request, ruleset, fields)
-        is_exchange = bool(ruleset.exchange_rules) and _is_exchange(matches)
+        is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
         answers = [
             (
                 match,
@@ -81,9 +81,11 @@ def _is_preflight(fields: Fields) -> bool:
     )
 
 
-def _is_exchange(matches: list[Match]) -> bool:
+def _is_exchange(method: bytes, matches: list[Match]) -> bool:
     """Return whether a request, as it stands, is for an issuer's endpoint: `Basic` there is a client, and no token."""
-    return any(match.plain and match.route.rule.exchange is not None for match in matches)
+    rules = [match.route.rule for match in matches if match.plain and match.route.rule.exchange is not None]
+    # Not by a header that puts another method in the place of its own: the API may not go by that.
+    return bool(rules) and any(takes_one_of(rule, methods_of(method, {})) for rule in rules)
 
 
 def _judge(

@@ -38,12 +38,11 @@ class Exchanges:
         if not case.ruleset.exchange_rules:
             return
         decision = next((each for each in inspection.decisions if each.exchange is not None), None)
-        if decision is None or decision.rule is None or decision.rule.exchange is None:
+        if decision is None or decision.exchange is None or decision.rule is None or decision.rule.exchange is None:
             return
-        case.exchange, case.endpoint = decision.exchange, decision.rule.exchange.endpoint
-        if case.endpoint is Endpoint.AUTHORIZE and self._known.grants is not None:
-            exchange = case.exchange
-            assert exchange is not None
+        exchange = case.exchange = decision.exchange
+        case.endpoint = decision.rule.exchange.endpoint
+        if case.endpoint is Endpoint.AUTHORIZE and not exchange.is_form and self._known.grants is not None:
             assert isinstance(exchange.request, AuthorizeRequest)
             case.begun = self._known.grants.authorized(exchange.issuer.name, exchange.request, self._clock())
 
@@ -134,6 +133,8 @@ class Exchanges:
             return
         answer = None if body is None else token_answer(body, media_type)
         error = answer.error if isinstance(answer, TokenError) else ""
+        if error in _NOT_YET:
+            return
         why = explain_refusal(exchange, error, case.ruleset.orgs)
         self._reporter.refused_by_issuer(flow, case.inspection, case.ruleset, response.status_code, why)
 
@@ -166,6 +167,8 @@ def _in_place_of_what_comes(error: http.Response) -> http.Response:
     return error
 
 
+# https://www.rfc-editor.org/rfc/rfc8628#section-3.5: a device asks every few seconds until its user has signed in.
+_NOT_YET = frozenset({"authorization_pending", "slow_down"})
 # More digits than any length has, and fewer than Python refuses to read.
 _MAX_DIGITS = 18
 

@@ -24,6 +24,7 @@ from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.json_web_token import read_json_web_token
 from orgfence.core.tokens.token import Token
 from orgfence.core.tokens.token import TokenError as UnreadableToken
+from orgfence.core.values import query_values
 
 
 def decide_exchange(
@@ -44,7 +45,7 @@ def decide_exchange(
     if reading is None:
         return _undecided(match, Reason.PATH_AMBIGUOUS, Verdict.MISMATCH)
     issuer, endpoint = rule.exchange
-    # Of a POST the parameters are in the body, at the authorize endpoint too (OpenID Connect Core, section 3.1.2.1).
+    # A POST may have its parameters in the body at the authorize endpoint too (OpenID Connect Core, section 3.1.2.1).
     in_body = request.method not in {b"GET", b"HEAD"}
     if in_body and body is None:
         return NeedBody(ruleset.handling.body_limit)
@@ -61,9 +62,11 @@ def decide_exchange(
         exchange = Exchange(step=Step.TOKEN_REQUEST, issuer=issuer, request=asked, faults=faults, grant=grant)
     else:
         wanted = authorize_request(parameters, issuer, ruleset.orgs)
-        url = None if in_body else _url(request, fields, reading)
+        is_opened = not in_body or bool(query_values(reading.query, b"client_id"))
+        url = _url(request, fields, reading) if is_opened else None
         faults = authorize_faults(wanted, parameters, issuer, url)
-        exchange = Exchange(step=Step.AUTHORIZE, issuer=issuer, request=wanted, faults=faults)
+        is_form = in_body and is_opened
+        exchange = Exchange(step=Step.AUTHORIZE, issuer=issuer, request=wanted, faults=faults, is_form=is_form)
     return _decision(rule, exchange, path_template=match.route.path.text)
 
 

@@ -136,3 +136,6 @@ class Exchange:
     faults: tuple[Fault, ...] = ()
     #: The grant that a token request goes by, where its beginning was seen.
     grant: "Grant | None" = None
+    #: Whether an authorize request is a sign-in page's form, which is posted to the URL that the page was opened by: it
+    #: begins nothing of its own.
+    is_form: bool = False

@@ -25,8 +25,9 @@ class Grant(NamedTuple):
     grant_type: str
     #: None: it was not seen, or it cannot be told which one it was.
     authorization: Authorization | None = None
-    #: The orgs that are known to be granted, normalised: those that the last token issued was seen to be good for, or
-    #: that the client's requests named. Empty: not known.
+    #: The orgs that are known to be granted, normalised: those that tokens of it were seen to be good for, else those
+    #: that its authorize request named. Of an access token, those that this one is for; where no beginning was seen,
+    #: those that its own request named. Empty: not known.
     orgs: frozenset[bytes] = frozenset()
     #: The scopes of what was issued last; None: not known.
     scopes: frozenset[str] | None = None

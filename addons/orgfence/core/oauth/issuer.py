@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orgfence.core.oauth.scopes import KnownScopes
+from orgfence.core.orgs import OrgNames, salesforce_id
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -25,8 +26,15 @@ class OAuthIssuer:
     scopes: KnownScopes | None = None
     #: The orgs that the policy names, by their ids, normalised: what an org parameter may say. Empty: any.
     known_orgs: Mapping[bytes, str]
+    #: Whether its org ids are Salesforce's, whose 15- and 18-character forms are one.
+    salesforce_ids: bool = False
     #: Whether a token response may be blocked, which burns the code or the refresh token that bought it.
     block_responses: bool = False
+
+    def org_id(self, value: bytes, orgs: OrgNames) -> bytes:
+        """Return the org that a value stands for, in the form in which it is compared with this issuer's tokens."""
+        org = orgs.normalise(value)
+        return salesforce_id(org) if self.salesforce_ids else org
 
 
 # What issuers call the parameter that names the org: Genesys Cloud `target`, Auth0 `organization`, Kinde `org_code`,

@@ -58,6 +58,8 @@ class _Held(NamedTuple):
     granted: frozenset[str] | None = None
     #: Of an access token, in seconds since the epoch; None: not known.
     expires: float | None = None
+    #: Whether a token of it was read, so that the grant's orgs are those of its tokens, and not what it began with.
+    is_read: bool = False
 
     def texts(self) -> list[Hashable]:
         grant = self.grant
@@ -137,7 +139,7 @@ class GrantLedger:
             self._keep(self._keys.grant(_CODE, issuer, client, redirect.code), held, now)
         if redirect.issued is not None:
             held = self._new_lineage(Grant(issuer, client, "implicit", authorization))
-            self._keep_access(self._grown(held, (), None, redirect.issued, token), redirect.issued, token, now)
+            self._keep_access(self._grown(held, None, redirect.issued, token), (), redirect.issued, token, now)
 
     def grant_of(self, issuer: str, request: TokenRequest, now: float) -> Grant | None:
         """Return the grant that a token request's code or refresh token belongs to, if it is this client's."""
@@ -147,7 +149,7 @@ class GrantLedger:
     def issued(
         self, issuer: str, request: TokenRequest, response: TokenResponse, token: Token | None, now: float
     ) -> Grant | None:
-        """Take note of what a token request was answered with, and return the grant that it belongs to.
+        """Take note of what a token request was answered with, and return the grant, for the orgs that this token has.
 
         `token` is what was read of the access token. Of an unknown client nothing is kept.
         """
@@ -158,7 +160,7 @@ class GrantLedger:
         if held is None:
             client, grant_type = self._table.shared(request.client), self._table.shared(request.grant_type)
             held = self._new_lineage(Grant(issuer, client, grant_type))
-        held = self._grown(held, request.orgs, request.scopes, response, token)
+        held = self._grown(held, request.scopes, response, token)
         if request.grant_type == _REFRESH:
             held = held._replace(grant=held.grant._replace(refreshes=held.grant.refreshes + 1))
 
@@ -167,8 +169,7 @@ class GrantLedger:
             self._keep(used, held, now)
         if response.refresh_token:
             self._keep(self._keys.grant(_REFRESH, issuer, request.client, response.refresh_token), held, now)
-        self._keep_access(held, response, token, now)
-        return held.grant
+        return self._keep_access(held, request.orgs, response, token, now)
 
     def issued_token(self, raw: bytes, now: float) -> IssuedToken | None:
         """Return what is known of an access token, given as it stands in a request."""
@@ -231,17 +232,17 @@ class GrantLedger:
     def _grown(
         self,
         held: _Held,
-        orgs: tuple[bytes, ...],
         scopes: tuple[str, ...] | None,
         response: TokenResponse,
         token: Token | None,
     ) -> _Held:
-        """Return a lineage as it stands after tokens were issued for these orgs and scopes."""
+        """Return a lineage as it stands after tokens were issued for these scopes."""
         begun = held.grant.authorization
-        if token is not None:
-            good_for = token.claim_for(None).orgs
+        if token is None:
+            orgs = held.grant.orgs or _named(() if begun is None else begun.orgs)
         else:
-            good_for = _named(orgs) or _named(() if begun is None else begun.orgs) or held.grant.orgs
+            # A token that is for one org of several takes the others from no later one.
+            orgs = token.claim_for(None).orgs | (held.grant.orgs if held.is_read else frozenset())
 
         # Where neither side says, it is what was granted at first, also after a narrower refresh:
         # https://www.rfc-editor.org/rfc/rfc6749#section-6.
@@ -249,18 +250,34 @@ class GrantLedger:
         if said is None and held.granted is None and begun is not None:
             said = begun.scopes
         issued = held.granted if said is None else self._table.shared(frozenset(said))
-        grant = held.grant._replace(orgs=self._table.shared(good_for), scopes=issued)
-        return held._replace(grant=grant, granted=issued if held.granted is None else held.granted)
+        grant = held.grant._replace(orgs=self._table.shared(orgs), scopes=issued)
+        return held._replace(
+            grant=grant,
+            granted=issued if held.granted is None else held.granted,
+            is_read=held.is_read or token is not None,
+        )
 
-    def _keep_access(self, held: _Held, response: TokenResponse, token: Token | None, now: float) -> None:
-        """Keep an access token of a lineage, until some time after it expires."""
+    def _keep_access(
+        self, held: _Held, orgs: tuple[bytes, ...], response: TokenResponse, token: Token | None, now: float
+    ) -> Grant:
+        """Keep an access token of a lineage, asked for with these orgs, until some time after it expires."""
+        named, granted = _named(orgs), held.grant.orgs
+        if token is not None:
+            good_for = token.claim_for(None).orgs
+        elif granted or held.grant.authorization is not None:
+            # Nobody has seen that the issuer gives more than the grant has, whatever it was asked for.
+            good_for = named & granted or granted
+        else:
+            good_for = named
+        held = held._replace(grant=held.grant._replace(orgs=self._table.shared(good_for)))
         expires = None if token is None else token.expires
         if expires is None and response.expires_in is not None and isfinite(response.expires_in):
             expires = now + response.expires_in
         # JSON can hold half of a surrogate pair.
         raw = response.access_token.encode("utf-8", "surrogatepass")
-        good_for = inf if expires is None else expires + _GRACE - now
-        self._keep(self._keys.access(raw), held._replace(expires=expires), now, good_for)
+        lasts = inf if expires is None else expires + _GRACE - now
+        self._keep(self._keys.access(raw), held._replace(expires=expires), now, lasts)
+        return held.grant
 
     def _keep(self, key: bytes, held: _Held, now: float, good_for: float = inf) -> None:
         """Keep what a code or token belongs to, unless another lineage has it as well."""

@@ -20,10 +20,10 @@ _MAX_CLIENT = 255
 
 
 class Parameters(NamedTuple):
-    """The parameters of one request."""
+    """The parameters of one request: issuers read a POST's from its body, and many of them from its query as well."""
 
     query: bytes
-    #: None: they are in the query.
+    #: None: they are in the query alone.
     body: RequestBody | None = None
 
     @property
@@ -33,13 +33,12 @@ class Parameters(NamedTuple):
 
     def values(self, name: str) -> list[str]:
         """Return every value of a parameter, empty ones included. What is no UTF-8 is shown escaped."""
-        if self.body is None:
-            found = query_values(self.query, name.encode())
-        else:
+        found = query_values(self.query, name.encode())
+        if self.body is not None:
             in_form = self.body.form_values(name.encode(), or_json=True) or []
             in_json = self.body.json_values((name,), or_form=True) or []
-            # What both find stands in the body once.
-            found = [*in_form, *(value for value in in_json if value not in in_form)]
+            # What more than one of them finds counts once.
+            found = list(dict.fromkeys((*in_form, *in_json, *found)))
         return [value.decode("utf-8", "backslashreplace") for value in found]
 
     def first(self, name: str) -> str:
@@ -52,7 +51,7 @@ def authorize_request(parameters: Parameters, issuer: OAuthIssuer, orgs: OrgName
     redirect_uri = parameters.first("redirect_uri")
     return AuthorizeRequest(
         client=_client_id(parameters.first("client_id")),
-        orgs=_orgs(parameters, issuer.org_parameters, orgs),
+        orgs=_orgs(parameters, issuer.org_parameters, issuer, orgs),
         scopes=_scopes(parameters),
         redirect_uri=without_query(redirect_uri) if redirect_uri else None,
         state=parameters.first("state"),
@@ -70,13 +69,13 @@ def token_request(parameters: Parameters, fields: Fields, issuer: OAuthIssuer, o
     return TokenRequest(
         grant_type=grant_type,
         client=_client_of(parameters, fields),
-        orgs=tuple(org for org in _orgs(parameters, named, orgs) if org),
+        orgs=tuple(org for org in _orgs(parameters, named, issuer, orgs) if org),
         scopes=_scopes(parameters),
         grant=grant or None,
     )
 
 
-# https://www.rfc-editor.org/rfc/rfc7522#section-2.1; Genesys Cloud's name for it leaves the `params:` out or in.
+# https://www.rfc-editor.org/rfc/rfc7522#section-2.1; some write `grant_type` in it.
 _SAML2 = frozenset({"urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant_type:saml2-bearer"})
 # Where Genesys Cloud reads the org of an assertion.
 _ORG_NAME = ("orgName",)
@@ -87,9 +86,9 @@ def without_query(uri: str) -> str:
     return uri.partition("#")[0].partition("?")[0]
 
 
-def _orgs(parameters: Parameters, names: tuple[str, ...], orgs: OrgNames) -> tuple[bytes, ...]:
+def _orgs(parameters: Parameters, names: tuple[str, ...], issuer: OAuthIssuer, orgs: OrgNames) -> tuple[bytes, ...]:
     values = [value for name in names for value in parameters.values(name)]
-    return tuple(dict.fromkeys(orgs.normalise(value.encode()) for value in values))
+    return tuple(dict.fromkeys(issuer.org_id(value.encode(), orgs) for value in values))
 
 
 def _scopes(parameters: Parameters) -> tuple[str, ...] | None:

@@ -44,4 +44,9 @@ def scopes_of(text: str) -> tuple[str, ...]:
 
 def that_come_back(scopes: Iterable[str]) -> frozenset[str]:
     """Return those that an issuer names again in what it issues."""
-    return frozenset(scopes) - OPENID_SCOPES
+    return frozenset(scope for scope in scopes if scope not in OPENID_SCOPES and not scope.endswith(_ALL_CONSENTED))
+
+
+# https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope: `RESOURCE/.default` stands for all
+# scopes of a resource that were consented to, and it is those that are issued.
+_ALL_CONSENTED = "/.default"

@@ -92,8 +92,9 @@ def _is_open(template: TextTemplate) -> bool:
 
 
 def _issuer(name: str, entry: IssuerEntry, templates: list[TextTemplate], orgs: OrgNames, faults: Faults) -> Issuer:
-    claims = entry.claims
+    claims, oauth = entry.claims, entry.oauth
     hosts = compile_hosts(entry, faults)
+    salesforce_ids = entry.ids is not None
     return Issuer(
         name=name,
         iss=tuple(template.text for template in templates if not _is_open(template)),
@@ -102,12 +103,12 @@ def _issuer(name: str, entry: IssuerEntry, templates: list[TextTemplate], orgs: 
         active=_selectors(claims.active, faults),
         scopes=_selectors(claims.scopes, faults),
         leeway=_DEFAULT_LEEWAY if entry.leeway is None else entry.leeway,
-        salesforce_ids=entry.ids is not None,
+        salesforce_ids=salesforce_ids,
         hosts=hosts,
         other_party=compile_other_party(entry.other_party, faults),
         errors=None if entry.errors is None else compile_errors(entry.errors, faults),
         lookup=None if entry.lookup is None else compile_lookup(entry.lookup, hosts, templates, faults),
-        oauth=None if entry.oauth is None else compile_oauth(name, entry.oauth, orgs, faults),
+        oauth=None if oauth is None else compile_oauth(name, oauth, orgs, faults, salesforce_ids=salesforce_ids),
     )
 
 

@@ -9,7 +9,7 @@ from orgfence.core.decision import Enforcement
 from orgfence.core.oauth.exchange import Endpoint, ExchangeRule
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.scopes import KnownScopes
-from orgfence.core.orgs import OrgNames
+from orgfence.core.orgs import OrgNames, canonical_id, salesforce_id
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.index import Route
 from orgfence.core.policy.merged import Merged
@@ -41,7 +41,7 @@ class Exchanges(NamedTuple):
     answer_rules: Mapping[str, Rule]
 
 
-def compile_oauth(name: str, entry: OAuthEntry, orgs: OrgNames, faults: Faults) -> OAuthIssuer:
+def compile_oauth(name: str, entry: OAuthEntry, orgs: OrgNames, faults: Faults, *, salesforce_ids: bool) -> OAuthIssuer:
     """Return how an issuer's endpoints are spoken with."""
     for scope in entry.scopes or ():
         if " " in scope:
@@ -49,14 +49,16 @@ def compile_oauth(name: str, entry: OAuthEntry, orgs: OrgNames, faults: Faults) 
     for parameter in entry.flags:
         if parameter in (entry.org_parameter or ()):
             faults.add(parameter.place, f"{shown(parameter)} is the `org_parameter` already. Keep one of them")
+    in_form = salesforce_id if salesforce_ids else canonical_id
     return OAuthIssuer(
         name=name,
         org_parameters=tuple(map(str, entry.org_parameter or ())),
         flags={str(parameter): str(value) for parameter, value in entry.flags.items()},
         refresh_needs_scope=bool(entry.refresh_needs_scope),
-        clients={str(client): orgs.normalise(org.encode()) for client, org in entry.clients.items()},
+        clients={str(client): in_form(orgs.normalise(org.encode())) for client, org in entry.clients.items()},
         scopes=None if entry.scopes is None else KnownScopes(map(str, entry.scopes)),
-        known_orgs=orgs.ids,
+        known_orgs={in_form(org): name for org, name in orgs.ids.items()},
+        salesforce_ids=salesforce_ids,
         block_responses=bool(entry.block_responses),
     )
 

@@ -60,14 +60,12 @@ def _without(aside: set[tuple[int | str, ...]], tree: Mapping) -> dict[str, obje
     for key, node in tree.items():
         if (key,) in aside:
             continue
-        if key not in parts:
-            # As it is: `{file: PATH}` stands for a single value.
-            rest[key] = node
-        elif isinstance(node, Mapping):
+        if key in parts and isinstance(node, Mapping):
             rest[key] = {name: item for name, item in node.items() if (key, name) not in aside}
-        elif isinstance(node, Sequence):
+        elif key in parts and isinstance(node, Sequence):
             rest[key] = [item for index, item in enumerate(node) if (key, index) not in aside]
         else:
+            # As it is: `{file: PATH}` stands for a single value.
             rest[key] = node
     return rest
 
