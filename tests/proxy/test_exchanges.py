@@ -429,6 +429,43 @@ def test_a_device_that_waits_for_its_user_is_not_refused(marking: GuardingProxy)
     assert not [advice for advice in told if "`authorization_pending`" in advice or "`slow_down`" in advice]
 
 
+FORGEABLE = (
+    POLICY.format(top="enforcement: block", oauth="").replace("[localhost, 127.0.0.1]", "[localhost]")
+    + """
+rules:
+  - id: orgs
+    match: {hosts: [localhost], paths: ["/orgs/{org}/**"]}
+    org: {path: org}
+"""
+)
+
+
+def test_nobody_but_the_issuer_says_what_a_token_is_for(servers: Servers) -> None:
+    """A client that gives its own server the issuer's name in `Host` has it make no token one for another org."""
+
+    def answer(connection: socket.socket) -> None:
+        document = b'{"access_token": "at-opaque", "expires_in": 3600}'
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % len(document) + document)
+
+    with GuardingProxy(servers.issuer, FORGEABLE) as proxy, issuing(answer) as port:
+        form = urlencode({"grant_type": "client_credentials", "client_id": "app", "org_id": ACME}).encode()
+
+        def asked(method: bytes, host: str, path: str, more: bytes, body: bytes = b"") -> Answer:
+            head = b"%s http://%s:%d%s HTTP/1.1\r\nHost: localhost:%d\r\nContent-Length: %d\r\n%s\r\n"
+            with proxy.raw(FORWARD_PLAIN) as client:
+                client.send(head % (method, host.encode(), port, path.encode(), port, len(body), more) + body)
+                return client.read_answer()
+
+        for host, status in (("127.0.0.1", 403), ("localhost", 200)):
+            form_type = b"Content-Type: application/x-www-form-urlencoded\r\n"
+            assert asked(b"POST", host, "/oauth/token", form_type, form).status == 200
+            called = asked(b"GET", "localhost", f"/orgs/{ACME}/users", b"Authorization: Bearer at-opaque\r\n")
+            assert called.status == status
+            if status == 403:
+                assert problem(called)["reason"] == "token_opaque"
+
+
 def test_an_exchange_ends_by_the_policy_that_it_began_with(servers: Servers) -> None:
     """An answer that comes after a reload is judged by what its request was; what is known of grants stays known."""
     may_answer, has_come = threading.Event(), threading.Event()

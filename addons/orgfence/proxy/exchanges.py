@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from orgfence.core.content_coding import undo_codings
 from orgfence.core.decision import Action, Decision, Inspection, Verdict
@@ -15,7 +16,10 @@ from orgfence.core.known import Known
 from orgfence.core.oauth.answers import TokenError, pushed_answer, redirect_of, token_answer
 from orgfence.core.oauth.decide import decide_answer, read_token
 from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, TokenRequest
+from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.refusal import explain_refusal
+from orgfence.core.request import Authority
+from orgfence.core.ruleset import Ruleset
 from orgfence.proxy import annotation
 from orgfence.proxy.answer import oauth_error
 from orgfence.proxy.case import Case
@@ -70,7 +74,7 @@ class Exchanges:
         body = _content_of(response, case.answer_limit)
         case.answer_limit = None
         if case.endpoint is Endpoint.PAR:
-            self._note_pushed(case.exchange, response, body)
+            self._note_pushed(flow, case, case.exchange, response, body)
         else:
             self._judge(flow, response, case, body)
 
@@ -92,8 +96,9 @@ class Exchanges:
             return
         decision, issued = answered
         inspection = Inspection.of((decision,))
-        if inspection.action is not Action.BLOCKED and issued is not None and self._known.grants is not None:
-            self._known.grants.issued(exchange.issuer.name, exchange.request, issued, decision.token, now)
+        grants = self._grants_of(exchange.issuer.name, flow, case.ruleset)
+        if inspection.action is not Action.BLOCKED and issued is not None and grants is not None:
+            grants.issued(exchange.issuer.name, exchange.request, issued, decision.token, now)
         shown = None
         if decision.verdict is not Verdict.ALLOW:
             shown = Shown.of(decision, case.ruleset)
@@ -138,25 +143,45 @@ class Exchanges:
         why = explain_refusal(exchange, error, case.ruleset.orgs)
         self._reporter.refused_by_issuer(flow, case.inspection, case.ruleset, response.status_code, why)
 
-    def _note_pushed(self, exchange: Exchange, response: http.Response, body: bytes | None) -> None:
-        if self._known.grants is None or not 200 <= response.status_code < 300 or body is None:
+    def _note_pushed(
+        self, flow: http.HTTPFlow, case: Case, exchange: Exchange, response: http.Response, body: bytes | None
+    ) -> None:
+        grants = self._grants_of(exchange.issuer.name, flow, case.ruleset)
+        if grants is None or not 200 <= response.status_code < 300 or body is None:
             return
         request_uri = pushed_answer(body)
         if request_uri is not None and isinstance(exchange.request, AuthorizeRequest):
-            self._known.grants.pushed(exchange.issuer.name, exchange.request, request_uri, self._clock())
+            grants.pushed(exchange.issuer.name, exchange.request, request_uri, self._clock())
 
     def _follow(self, flow: http.HTTPFlow, response: http.Response, case: Case) -> None:
         """Read where an issuer sends the browser: from its endpoint at once, or from its sign-in pages later."""
         redirect = redirect_of(response.headers.get("location", ""))
-        if redirect is None or self._known.grants is None:
+        if redirect is None:
             return
         asked = case.exchange.issuer.name if case.exchange is not None and case.endpoint is Endpoint.AUTHORIZE else None
         for issuer in case.ruleset.issuers_of(request_of(flow)):
+            grants = self._grants_of(issuer, flow, case.ruleset)
+            if grants is None:
+                continue
             token = None
             if redirect.issued is not None:
                 token, _ = read_token(redirect.issued.access_token, issuer, case.ruleset, self._known)
             begun = case.begun if issuer == asked else None
-            self._known.grants.redirected(issuer, redirect, token, self._clock(), begun)
+            grants.redirected(issuer, redirect, token, self._clock(), begun)
+
+    def _grants_of(self, issuer: str, flow: http.HTTPFlow, ruleset: Ruleset) -> GrantLedger | None:
+        """Return what learns from an answer; None: nobody does, or it may be another server's than the issuer's.
+
+        A client may give any server the issuer's name in `Host`, and have it say whose a token is. So it is to be the
+        one that was dialled, or whose certificate was checked. In reverse mode the operator says where all goes.
+        """
+        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return self._known.grants
+        data, server = flow.request.data, flow.server_conn
+        names = [data.host, server.sni] if server.tls_established else [data.host]
+        authorities = [Authority(name.encode("utf-8", "surrogateescape"), data.port) for name in names if name]
+        found = [host for authority in authorities for host in ruleset.index.hosts(authority)]
+        return self._known.grants if any(issuer in host.paths.issuers for host in found) else None
 
 
 def _in_place_of_what_comes(error: http.Response) -> http.Response:
