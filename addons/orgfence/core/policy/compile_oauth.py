@@ -1,6 +1,6 @@
 """From an issuer's `oauth` to the rules that stand for its endpoints, and to the routes that lead to them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from orgfence.core.oauth.exchange import Endpoint, ExchangeRule
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.scopes import KnownScopes
 from orgfence.core.orgs import OrgNames, canonical_id, salesforce_id
+from orgfence.core.policy.compile_templates import parsed
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.index import Route
 from orgfence.core.policy.merged import Merged
 from orgfence.core.policy.model import PolicyFile
 from orgfence.core.policy.model_issuers import OAuthEntry
-from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.templates import HostTemplate, PathTemplate
-from orgfence.core.policy.wording import refusal, shown
+from orgfence.core.policy.wording import shown
 from orgfence.core.rule import Rule
 
 _DEFAULT = "annotate"
@@ -78,7 +78,7 @@ def compile_exchanges(policy: Merged, issuers: Mapping[str, OAuthIssuer], faults
             )
             continue
         oauth = issuers[name]
-        hosts = list(dict.fromkeys(_parsed(HostTemplate.parse, entry.hosts, faults)))
+        hosts = list(dict.fromkeys(parsed(HostTemplate.parse, entry.hosts, faults)))
         # What could be for any of them is answered by the first: a browser can read an OAuth error, and a client's
         # library nothing else.
         for endpoint, texts in (
@@ -87,7 +87,7 @@ def compile_exchanges(policy: Merged, issuers: Mapping[str, OAuthIssuer], faults
             (Endpoint.AUTHORIZE, entry.authorize),
         ):
             paths = [PathTemplate.parse(text) for text in _PATHS[endpoint]]
-            paths = paths if texts is None else _parsed(PathTemplate.parse, texts, faults)
+            paths = paths if texts is None else parsed(PathTemplate.parse, texts, faults)
             rule = _rule(oauth, endpoint, entry, file)
             routes += [Route(rule, host, path) for host, path in product(hosts, dict.fromkeys(paths))]
         answer_rules[str(name)] = _answer_rule(_rule(oauth, Endpoint.TOKEN, entry, file))
@@ -121,13 +121,3 @@ def _answer_rule(rule: Rule) -> Rule:
     assert rule.exchange is not None
     most = Enforcement.BLOCK if rule.exchange.issuer.block_responses else Enforcement.ANNOTATE
     return replace(rule, enforcement=min(rule.enforcement, most), undetermined=min(rule.undetermined, most))
-
-
-def _parsed[T](parse: Callable[[str], T], texts: Iterable[Scalar], faults: Faults) -> list[T]:
-    templates = []
-    for text in texts:
-        try:
-            templates.append(parse(str(text)))
-        except ValueError as error:
-            faults.add(text.place, refusal(text, error))
-    return templates

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from orgfence.core.decision import Enforcement
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.compile_places import TOKEN, Captures, credential_places, org_sources
+from orgfence.core.policy.compile_templates import parsed
 from orgfence.core.policy.compile_tokens import check_token
 from orgfence.core.policy.examples import Example, compile_examples
 from orgfence.core.policy.faults import Faults
@@ -86,9 +87,9 @@ def _rule_and_routes(
 ) -> tuple[Rule, tuple[Route, ...]]:
     """Return one rule, and each of its hosts with each of its paths."""
     host_texts, path_texts = entry.match.hosts, entry.match.paths or ()
-    hosts = _parsed(HostTemplate.parse, host_texts, faults)
+    hosts = parsed(HostTemplate.parse, host_texts, faults)
     parse_path = partial(PathTemplate.parse, ignore_case=bool(entry.match.ignore_case))
-    paths = _parsed(parse_path, path_texts, faults)
+    paths = parsed(parse_path, path_texts, faults)
     captures = {
         # What a template with a fault captures is not known.
         PlaceKind.HOST: _names(hosts) if len(hosts) == len(host_texts) else None,
@@ -114,7 +115,7 @@ def _rule(
         id=str(entry.id),
         methods=None if match.methods is None else _methods(match.methods, faults),
         listen=None if match.listen is None else frozenset(match.listen),
-        except_paths=tuple(_parsed(parse_path, excepted, faults)),
+        except_paths=tuple(parsed(parse_path, excepted, faults)),
         except_claims=tuple(
             _claims_exception(exception, parse_path, faults)
             for exception in entry.exceptions
@@ -145,18 +146,7 @@ def _claims_exception(entry: ExceptEntry, parse_path: _ParsePath, faults: Faults
             faults.add(name.place, refusal(name, error))
             continue
         claims.append(frozenset(Trait(pointer, value.encode()) for value in values))
-    return ClaimsException(tuple(claims), tuple(_parsed(parse_path, entry.paths or (), faults)))
-
-
-def _parsed[T](parse: Callable[[str], T], texts: Iterable[Scalar], faults: Faults) -> list[T]:
-    """Return the templates, but for those with a fault."""
-    templates = []
-    for text in texts:
-        try:
-            templates.append(parse(str(text)))
-        except ValueError as error:
-            faults.add(text.place, refusal(text, error))
-    return templates
+    return ClaimsException(tuple(claims), tuple(parsed(parse_path, entry.paths or (), faults)))
 
 
 def _names(templates: Iterable[HostTemplate | PathTemplate]) -> frozenset[bytes]:
