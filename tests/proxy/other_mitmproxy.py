@@ -32,7 +32,7 @@ from mitmproxy.log import LegacyLogEvents
 from mitmproxy.master import Master
 from mitmproxy.proxy import commands, events, server
 from mitmproxy.proxy.layer import Layer, NextLayer
-from mitmproxy.proxy.layers import ClientTLSLayer, WebsocketLayer
+from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, WebsocketLayer
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpClient, HttpLayer, HttpStream, _http1
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -301,6 +301,16 @@ def answers_end(patch: pytest.MonkeyPatch) -> None:
 @change
 def tls_ends(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TunnelLayer, "_handle_command", nothing)
+
+
+@change
+def waits_for_hello(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ServerTLSLayer, "start_handshake", nothing)
+
+
+@change
+def chosen_by_events(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(NextLayer, "_ask", nothing)
 
 
 @change

@@ -250,6 +250,21 @@ ASSUMPTIONS = (
         ("wire.tls_ends",),
         "tunnels.tls_ends",
     ),
+    Assumption(
+        "waits_for_hello",
+        "`ServerTLSLayer.start_handshake` sets `wait_for_clienthello` where a client's TLS is above it, and is called "
+        "again when that has begun; `_handle_event` is looked up for each event.",
+        ("wire.before_hello",),
+        "tunnels.waits_for_hello",
+        private=("_handle_event",),
+    ),
+    Assumption(
+        "chosen_by_events",
+        "`NextLayer` asks by `_handle_event` which layer is to follow, and hands that all `events`.",
+        ("wire.before_hello",),
+        "tunnels.chosen_by_events",
+        private=("_handle_event",),
+    ),
     # HTTP/1.
     Assumption(
         "head_buffer",

@@ -197,6 +197,48 @@ def tls_ends() -> str | None:
     return first_difference((noted, ["receive_close", "send_data"]), (by_openssl, True))
 
 
+class Hello(ClientTLSLayer):
+    """Wants TLS with upstream when the client has said something."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            yield commands.OpenConnection(self.context.server)
+
+
+def waits_for_hello() -> str | None:
+    noted: list[object] = []
+
+    class Noting(ServerTLSLayer):
+        def start_handshake(self) -> CommandGenerator[None]:
+            yield from super().start_handshake()
+            noted.append(self.wait_for_clienthello)
+
+    below = context()
+    below.server = server()
+    waiting = Noting(below)
+    waiting.child_layer = Hello(below)
+    driven = Driven(waiting)
+
+    def handle(event: events.Event) -> CommandGenerator[None]:
+        noted.append(type(event).__name__)
+        return ServerTLSLayer._handle_event(waiting, event)
+
+    vars(waiting)["_handle_event"] = handle
+    driven.tell(events.DataReceived(below.client, b"x"))
+    return differs(noted, [True, "DataReceived", False])
+
+
+def chosen_by_events() -> str | None:
+    choosing = NextLayer(context())
+    choosing.events.append(events.Start())
+    told = []
+    for command in NextLayer._handle_event(choosing, events.DataReceived(choosing.context.client, b"x")):
+        if isinstance(command, layer.NextLayerHook):
+            command.data.layer = Chosen(choosing.context)
+        told.append(getattr(command, "message", None) or type(command).__name__)
+    return differs(told, ["NextLayerHook", "told of Start", "told of DataReceived"])
+
+
 def messages_may_go() -> str | None:
     below = context()
     below.server = server()

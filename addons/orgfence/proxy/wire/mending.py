@@ -5,6 +5,7 @@ from mitmproxy.addonmanager import AddonManager
 from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.wire import (
     back_pressure,
+    before_hello,
     broken_bodies,
     closed_connections,
     connection_ends,
@@ -33,6 +34,7 @@ def install(gate: Gate, hooks: AddonManager) -> None:
         broken_bodies,
         closed_connections,
         connection_ends,
+        before_hello,
         tls_ends,
         trailers,
     ):
