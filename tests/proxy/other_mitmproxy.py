@@ -7,6 +7,7 @@ Each takes a `MonkeyPatch` and changes mitmproxy in this process, as a release o
 # What stands in the place of mitmproxy's functions takes what they take.
 
 import asyncio
+import copy
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -31,6 +32,7 @@ from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.master import Master
 from mitmproxy.proxy import commands, events, server
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, WebsocketLayer
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpClient, HttpLayer, HttpStream, _http1
@@ -499,9 +501,28 @@ def refuses_first(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
-def flows_are_keys(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(http.HTTPFlow, "__hash__", lambda self: hash(self.id), raising=False)
-    patch.setattr(http.HTTPFlow, "__eq__", lambda self, other: self.id == other.id, raising=False)
+def flows_take_notes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(http.HTTPFlow, "copy", copy.copy)
+
+
+@change
+def messages_hold_types(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(http.MessageData, "__post_init__", nothing)
+
+
+@change
+def contexts_fork(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Context, "fork", lambda self: Context(self.client, self.options))
+
+
+@change
+def headers_are_fields(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(http.Headers, "get_all", lambda self, name: [])
+
+
+@change
+def crl_by_store(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TlsConfig, "crl_path", lambda self: "/mitmproxy.crl")
 
 
 @change

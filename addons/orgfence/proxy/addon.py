@@ -8,7 +8,6 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 import time
 from collections.abc import Callable, Coroutine
-from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http
 
@@ -56,8 +55,6 @@ class Orgfence:
         self._clock = clock
         self._own = own or OwnAddresses()
         self._exchanges = Exchanges(self._known, reporter, clock)
-        # Weak, so that whatever way a flow ends nothing of it stays.
-        self._cases: WeakKeyDictionary[http.HTTPFlow, Case] = WeakKeyDictionary()
 
     @property
     def ruleset(self) -> Ruleset:
@@ -78,7 +75,7 @@ class Orgfence:
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
         if flow.error is not None or flow.response is not None:
             return None
-        case = self._cases[flow] = Case(self._ruleset)
+        case = _begin(flow, self._ruleset)
         if flow.request.data.port in self._own.ports:
             return self._judge_unless_own(flow, case)
         self._judge(flow, case)
@@ -86,31 +83,31 @@ class Orgfence:
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Judge a request that waited for its body, now that it is there."""
-        case = self._cases.get(flow)
+        case = _case_of(flow)
         if case is not None and case.is_held and flow.error is None and flow.response is None:
             self._judge(flow, case)
 
     def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
         """Return what the client is to be answered before its body is read; None lets the request go on."""
-        case = self._cases.get(flow)
+        case = _case_of(flow)
         if case is not None and case.inspection is None and case.body_limit is not None and flow.response is None:
             return Hold(case.body_limit)
         return self._final_answer(flow, case)
 
     def answer_held(self, flow: http.HTTPFlow) -> http.Response | None:
         """Return the answer to a request whose body has come and was judged in `request`."""
-        return self._final_answer(flow, self._cases.get(flow))
+        return self._final_answer(flow, _case_of(flow))
 
     def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
         """Return the answer to a request of whose body more has come than is read."""
-        case = self._cases.get(flow)
+        case = _case_of(flow)
         if case is not None and case.is_held:
             self._judge(flow, case, unread=True)
         return self._final_answer(flow, case)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Stream the body, annotate, and see what upstream made of a request that was let through."""
-        case = self._cases.get(flow)
+        case = _case_of(flow)
         response = flow.response
         if response is None or case is None or case.inspection is None or case.inspection.action is Action.BLOCKED:
             return
@@ -124,7 +121,7 @@ class Orgfence:
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Judge what an issuer has answered, now that it is whole."""
-        case = self._cases.get(flow)
+        case = _case_of(flow)
         if case is None or case.answer_limit is None:
             return
         try:
@@ -134,12 +131,12 @@ class Orgfence:
 
     def limit_of_answer(self, flow: http.HTTPFlow) -> int | None:
         """Return how much of an answer's body is held; None: it is none of those that are read."""
-        case = self._cases.get(flow)
+        case = _case_of(flow)
         return None if case is None else case.answer_limit
 
     def answer_too_long(self, flow: http.HTTPFlow) -> None:
         """Judge an answer of whose body more has come than is held."""
-        case = self._cases.get(flow)
+        case = _case_of(flow)
         if case is None:
             return
         try:
@@ -200,7 +197,7 @@ class Orgfence:
         try:
             # Our own hook failed, or another addon has kept it from being called.
             if (case is None or case.inspection is None) and flow.response is None:
-                case = case or self._cases.setdefault(flow, Case(self._ruleset))
+                case = case or _begin(flow, self._ruleset)
                 annotation.strip(flow.request.headers)
                 inspection = self._refuse(flow, case, RuntimeError("the request was not judged"))
                 self._reporter.inspected(flow, inspection, case.ruleset, None, case.seconds)
@@ -273,6 +270,18 @@ class Orgfence:
             annotation.annotate(response.headers, value)
 
 
+def _begin(flow: http.HTTPFlow, ruleset: Ruleset) -> Case:
+    case = Case(ruleset)
+    # On the flow itself, so that whatever way that ends nothing of it stays.
+    flow.__dict__[_CASE] = case
+    return case
+
+
+def _case_of(flow: http.HTTPFlow) -> Case | None:
+    return flow.__dict__.get(_CASE)
+
+
+_CASE = "orgfence_case"
 _REFUSALS = (401, 403)
 # https://www.rfc-editor.org/rfc/rfc6749#section-5.2: 400 for all but a client that could not be authenticated.
 _REFUSALS_OF_ISSUERS = (400, 401, 403)

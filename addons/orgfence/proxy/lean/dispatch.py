@@ -11,7 +11,7 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from inspect import isawaitable
 from types import ModuleType
 from typing import Any
@@ -86,7 +86,7 @@ class HookTable(AddonManager):
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         """Call all hooks for an event in order; what one returns is awaited only if it can be."""
-        calls = self._begun.pop(event, None) or _Calls(event, self._groups(event.name))
+        calls = self._begun.pop(event, None) or _Calls(event.name, event.args(), self._groups(event.name))
         while (waiting := calls.go_on()) is not None:
             try:
                 await waiting
@@ -94,7 +94,7 @@ class HookTable(AddonManager):
                 calls.fail(error)
 
     def trigger_now(self, event: hooks.Hook, about: flow.Flow) -> bool:
-        """Call the hooks for an event about a flow, and return whether that is all.
+        """Call the hooks for an event that is about a flow and nothing else, and return whether that is all.
 
         If not, `handle_lifecycle` is to be given the event: there is something to wait for.
         """
@@ -103,7 +103,7 @@ class HookTable(AddonManager):
         groups = self._groups(event.name)
         if not groups:
             return not about.intercepted
-        calls = _Calls(event, groups)
+        calls = _Calls(event.name, (about,), groups)
         try:
             waiting = calls.go_on()
         except exceptions.OptionsError as error:
@@ -129,9 +129,9 @@ class _Calls:
 
     __slots__ = ("_arguments", "_groups", "_hooks", "_name", "waiting")
 
-    def __init__(self, event: hooks.Hook, groups: tuple[Group, ...]) -> None:
-        self._name = event.name
-        self._arguments = event.args()
+    def __init__(self, name: str, arguments: Sequence[Any], groups: tuple[Group, ...]) -> None:
+        self._name = name
+        self._arguments = arguments
         self._groups = iter(groups)
         self._hooks: Iterator[Callable[..., Any]] = iter(())
         #: What the last hook that was called returned, if it is still to be waited for.

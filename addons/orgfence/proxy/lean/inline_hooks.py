@@ -2,8 +2,8 @@
 
 mitmproxy pauses a request for each of its hooks: an asyncio task asks the addons and then wakes the request up through
 all the layers above it, and nearly every hook has long returned by then. Here the request is only paused for a hook
-that has something to wait for, and for `response`: when the end of an answer is told, mitmproxy's `Http1Client` is not
-done with it yet, and the next of pipelined requests must not reach it before it is.
+that has something to wait for, and for `response` where the next request might follow at once: when the end of an
+answer is told, mitmproxy's `Http1Client` is not done with it yet, and no other request must reach it before it is.
 
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
@@ -14,8 +14,14 @@ from typing import ClassVar
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import HttpStream
-from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Server
 
 from orgfence.proxy.lean.dispatch import HookTable
 
@@ -45,7 +51,9 @@ class InlineHookStream(HttpStream):
             while True:
                 command = handling.send(reply)
                 # Where not True, it is a layer below this stream that waits for the hook: that of a WebSocket.
-                if command.blocking is True and isinstance(command, _INLINE):
+                if command.blocking is True and (
+                    isinstance(command, _INLINE) or (isinstance(command, HttpResponseHook) and self._nothing_follows())
+                ):
                     reply = None if self._hooks.trigger_now(command, self.flow) else (yield command)
                 # It would pass all layers above to be dropped there.
                 elif isinstance(command, commands.Log) and not _server_logger.isEnabledFor(command.level):
@@ -55,6 +63,18 @@ class InlineHookStream(HttpStream):
         except StopIteration:
             return
 
+    def _nothing_follows(self) -> bool:
+        """Return whether the end of this answer lets nothing else begin: no pipelined request, no other protocol."""
+        assert self.flow.response is not None
+        if self.flow.response.status_code == _SWITCHING:
+            return False
+        layers = self.context.layers
+        http_layer = layers[layers.index(self) - 1]
+        assert isinstance(http_layer, HttpLayer)
+        speaker = http_layer.connections[self.context.client]
+        return not (isinstance(speaker, Http1Server) and speaker.buf)
 
+
+_SWITCHING = 101
 _INLINE = (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook)
 _server_logger = logging.getLogger("mitmproxy.proxy.server")

@@ -311,7 +311,7 @@ ASSUMPTIONS = (
         "serving_states",
         "Between requests an `Http1Server` is in the state `read_headers`, with what has come of a head in `buf`; "
         "`request` and `response` are those under way.",
-        ("lifetime.in_flight", "wire.discard", "wire.broken_bodies"),
+        ("lean.inline_hooks", "lifetime.in_flight", "wire.discard", "wire.broken_bodies"),
         "http1.serving_states",
         private=(_HTTP1,),
     ),
@@ -474,6 +474,7 @@ ASSUMPTIONS = (
         "`HttpLayer.connections` finds what speaks on a connection, the client's and those to upstream, for what is "
         "sent there.",
         (
+            "lean.inline_hooks",
             "lifetime.in_flight",
             "wire.back_pressure",
             "wire.broken_bodies",
@@ -497,11 +498,35 @@ ASSUMPTIONS = (
         at_start=True,
     ),
     Assumption(
-        "flows_are_keys",
-        "A flow is a key of a weak mapping, by what it is and not by what it holds.",
+        "flows_take_notes",
+        "A flow keeps an attribute that mitmproxy knows nothing of, and a copy of it has none.",
         ("addon",),
-        "streams.flows_are_keys",
+        "streams.flows_take_notes",
         at_start=True,
+    ),
+    Assumption(
+        "messages_hold_types",
+        "`MessageData.__post_init__` does no more than hold each field against its type.",
+        ("lean.shortcuts",),
+        "objects.messages_hold_types",
+    ),
+    Assumption(
+        "contexts_fork",
+        "`Context.fork` keeps all attributes, and copies `layers`.",
+        ("lean.shortcuts",),
+        "objects.contexts_fork",
+    ),
+    Assumption(
+        "headers_are_fields",
+        "`Headers` are looked up in `fields` in any case; values are UTF-8, and `get` joins them.",
+        ("lean.shortcuts",),
+        "objects.headers_are_fields",
+    ),
+    Assumption(
+        "crl_by_store",
+        "`TlsConfig.crl_path` goes by its `certstore` alone, and a new one has a path of its own.",
+        ("lean.shortcuts",),
+        "objects.crl_by_store",
     ),
     Assumption(
         "hooks_are_commands",
@@ -509,7 +534,7 @@ ASSUMPTIONS = (
         "has another value.",
         ("lean.inline_hooks",),
         "streams.hooks_are_commands",
-        private=(_HOOKS, "_handle_event"),
+        private=(_HOOKS, _HTTP1, "_handle_event"),
     ),
     Assumption(
         "asks_early",

@@ -3,7 +3,6 @@
 # mypy: allow-untyped-calls
 
 from typing import ClassVar
-from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 from mitmproxy.proxy import events
@@ -27,7 +26,12 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
 
 from orgfence.proxy.relied_on.driven import (
     ADDRESS,
@@ -159,10 +163,12 @@ def refuses_first() -> str | None:
     )
 
 
-def flows_are_keys() -> str | None:
-    first, second = (http.HTTPFlow(context().client, server()) for _ in range(2))
-    first.id = second.id = "same"
-    return differs(len(WeakKeyDictionary({first: 1, second: 2})), 2)
+def flows_take_notes() -> str | None:
+    flow = http.HTTPFlow(context().client, server())
+    flow.request = http.Request.make("GET", "http://example.com/")
+    flow.__dict__["noted"] = "by us"
+    copied = flow.copy()
+    return differs((flow.__dict__.get("noted"), copied.__dict__.get("noted")), ("by us", None))
 
 
 def stream_states() -> str | None:
@@ -272,7 +278,7 @@ def hooks_are_commands() -> str | None:
         (command.args(), [stream.flow]),
         (by_layer.blocking is True, False),
         ([type(hook) for hook in kinds], [HttpRequestHeadersHook, HttpRequestHook]),
-        (HttpResponseHeadersHook.blocking, True),
+        ((HttpResponseHeadersHook.blocking, HttpResponseHook.blocking), (True, True)),
     )
 
 

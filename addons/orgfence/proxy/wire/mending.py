@@ -2,6 +2,7 @@
 
 from mitmproxy.addonmanager import AddonManager
 
+from orgfence.proxy.lean import shortcuts
 from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.wire import (
     back_pressure,
@@ -23,6 +24,7 @@ from orgfence.proxy.wire.gate import Gate
 
 def install(gate: Gate, hooks: AddonManager) -> None:
     """Change it for this process; the gate is asked about each request, and the hooks are these addons'."""
+    shortcuts.install()
     early_answer.install(gate, served_by=inline_stream(hooks))
     for changed in (
         http1_client,

@@ -1,0 +1,44 @@
+"""How it is found out what mitmproxy's own objects do: messages, headers, contexts, certificates."""
+
+# mypy: allow-untyped-calls
+
+from types import SimpleNamespace
+
+from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.http import Headers, MessageData
+
+from orgfence.proxy.relied_on.driven import context, differs, first_difference
+
+
+def messages_hold_types() -> str | None:
+    names = set(MessageData.__post_init__.__code__.co_names)
+    return differs(names, {"fields", "getattr", "name", "typecheck", "check_option_type", "type"})
+
+
+def contexts_fork() -> str | None:
+    below = context()
+    vars(below)["noted"] = object()
+    forked = below.fork()
+    return first_difference(
+        ({name: value for name, value in vars(forked).items() if vars(below).get(name) is not value}, {"layers": []}),
+        (vars(forked).keys(), vars(below).keys() - {"noted"}),
+    )
+
+
+def headers_are_fields() -> str | None:
+    headers = Headers([(b"A", b"1"), (b"b", b"2"), (b"a", b"\xff")])
+    return first_difference(
+        ((headers.get_all("a"), headers.get(b"A")), (["1", "\udcff"], "1, \udcff")),
+        (("c" in headers, headers.get("c", "none")), (False, "none")),
+        (headers.fields[1], (b"b", b"2")),
+    )
+
+
+def crl_by_store() -> str | None:
+    config = TlsConfig()
+    paths = []
+    for serial in (1, 2):
+        vars(config)["certstore"] = SimpleNamespace(default_ca=SimpleNamespace(serial=serial))
+        paths.append(config.crl_path())
+    names = set(TlsConfig.crl_path.__code__.co_names)
+    return first_difference((len(set(paths)), 2), (names, {"certstore", "default_ca", "serial"}))

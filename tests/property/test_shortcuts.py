@@ -1,0 +1,62 @@
+"""What is done in fewer steps comes to what mitmproxy's own steps come to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.http import Headers
+
+from orgfence.proxy.lean.shortcuts import SHORTCUTS
+
+NAMES = st.sampled_from(
+    [
+        b"a",
+        b"A",
+        b"Host",
+        b"host",
+        b"HOST",
+        b"x-y",
+        b"X_Y",
+        b"\xc3\x84",
+        b"\xc3\xa4",
+        b"\xff",
+        b"",
+        b"\xe2\x84\xaa",
+        b"k",
+    ]
+)
+FIELDS = st.lists(st.tuples(NAMES, st.sampled_from([b"", b"1", b"\xff", b"\xc3\xa4", b"a, b"])), max_size=6)
+KEYS: st.SearchStrategy[object] = st.one_of(
+    NAMES,
+    NAMES.map(lambda name: name.decode("utf-8", "surrogateescape")),
+    st.sampled_from(["\u212a", "Ä", "\u017f", 1]),
+)
+
+_LOOK_UPS: list[tuple[str, Callable[[Headers, Any], object]]] = [
+    ("all", lambda headers, key: headers.get_all(key)),
+    ("get", lambda headers, key: headers.get(key)),
+    ("or", lambda headers, key: headers.get(key, "none")),
+    ("in", lambda headers, key: key in headers),
+    ("item", lambda headers, key: headers[key]),
+    ("pop", lambda headers, key: headers.copy().pop(key, "none")),
+]
+
+
+def outcome(look_up: Callable[[Headers, Any], object], headers: Headers, key: object) -> object:
+    try:
+        return look_up(headers, key)
+    except Exception as error:  # noqa: BLE001 - an error is an outcome
+        return type(error)
+
+
+@given(FIELDS, KEYS)
+def test_headers_are_found_as_ever(fields: list[tuple[bytes, bytes]], key: object) -> None:
+    headers = Headers(fields)
+    before = [(name, outcome(look_up, headers, key)) for name, look_up in _LOOK_UPS]
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, shorter in SHORTCUTS:
+            patch.setattr(owner, name, shorter)
+        after = [(name, outcome(look_up, headers, key)) for name, look_up in _LOOK_UPS]
+    assert after == before
