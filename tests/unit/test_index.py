@@ -4,7 +4,7 @@ import pytest
 
 from orgfence.core.decision import Enforcement
 from orgfence.core.policy import index
-from orgfence.core.policy.index import HostMatch, PathIndex, Route, RouteIndex
+from orgfence.core.policy.index import Guarded, PathIndex, Route, RouteIndex
 from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.request import Authority
 from orgfence.core.rule import Rule
@@ -255,14 +255,39 @@ def test_answers_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(index, "_MAX_CACHED", 3)
     routes = RouteIndex([make_route("{tenant}.example.com")])
 
-    def kept(name: bytes) -> bool:
-        first: tuple[HostMatch, ...] = routes.hosts(Authority(name, 443))
-        return routes.hosts(Authority(name, 443)) is first
+    def guarded(name: bytes, *fields: bytes) -> Guarded:
+        return routes.guarded((Authority(name, 443),), fields, 443)
+
+    def kept(name: bytes, *fields: bytes) -> bool:
+        return guarded(name, *fields) is guarded(name, *fields)
 
     names = [b"%d.example.com" % number for number in range(10)]
     assert all(kept(name) for name in names)
-    answers = [routes.hosts(Authority(name, 443)) for name in names]
-    again = [routes.hosts(Authority(name, 443)) for name in names]
+    answers = [guarded(name) for name in names]
+    again = [guarded(name) for name in names]
     assert answers == again
     assert sum(one is other for one, other in zip(answers, again, strict=True)) <= 3
     assert not kept(b"a" * 1020 + b".example.com")
+    assert not kept(names[0], b"a" * 600 + b".example.com", b"b" * 600 + b".example.com")
+
+
+def test_what_is_kept_goes_by_every_name_and_port() -> None:
+    """What one request was found to be for says nothing of one that differs in any of its names."""
+    routes = RouteIndex([make_route("{tenant}.example.com:443")])
+
+    def tenants(name: bytes, port: int, fields: tuple[bytes, ...], default_port: int) -> list[bytes]:
+        found = routes.guarded((Authority(name, port),), fields, default_port)
+        return [match.captures[b"tenant"] for matches in found for match in matches]
+
+    asked: list[tuple[bytes, int, tuple[bytes, ...], int, list[bytes]]] = [
+        (b"a.example.com", 443, (), 443, [b"a"]),
+        (b"a.example.com", 80, (), 443, []),
+        (b"a.example.com", 443, (b"b.example.com",), 443, [b"a", b"b"]),
+        (b"a.example.com", 443, (b"b.example.com",), 80, [b"a"]),
+        (b"a.example.com", 443, (b"b.example.com:443",), 80, [b"a", b"b"]),
+        (b"a.example.com", 443, (b"b.example.com", b"c.example.com"), 443, [b"a", b"b", b"c"]),
+        (b"x.test", 443, (b"a.example.com",), 443, [b"a"]),
+    ]
+    for _ in range(2):
+        for name, port, fields, default_port, expected in asked:
+            assert tenants(name, port, fields, default_port) == expected

@@ -18,7 +18,7 @@ from orgfence.core.decision import (
 from orgfence.core.known import Known
 from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, takes_one_of
 from orgfence.core.oauth.decide import decide_exchange
-from orgfence.core.policy.index import HostMatch
+from orgfence.core.policy.index import Guarded
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
@@ -45,16 +45,14 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     else:
         body = _body_of(request, ruleset, fields)
         is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
-        answers = [
-            (
-                match,
-                _judge(request, fields, match, ruleset, known, now, body, preflight or (is_exchange and match.plain)),
-            )
-            for match in matches
-        ]
-        judged = [(match, answer) for match, answer in answers if not isinstance(answer, NeedBody)]
-        if len(judged) < len(answers):
-            need = NeedBody(ruleset.handling.body_limit)
+        judged = []
+        for match in matches:
+            tokenless = preflight or (is_exchange and match.plain)
+            answer = _judge(request, fields, match, ruleset, known, now, body, tokenless)
+            if isinstance(answer, NeedBody):
+                need = answer
+            else:
+                judged.append((match, answer))
     decisions = _one_a_rule(judged)
     if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(request.method, guarded, matches):
         decisions = (*decisions, _NO_RULE._replace(imposed=ruleset.cap))
@@ -142,7 +140,7 @@ def _weight(match: Match, decision: Decision) -> _Weight:
     return True, decision.strictness, match.plain, -decision.reason.rank
 
 
-def _leaves_unmatched(method: bytes, guarded: list[tuple[HostMatch, ...]], matches: list[Match]) -> bool:
+def _leaves_unmatched(method: bytes, guarded: Guarded, matches: list[Match]) -> bool:
     """Return whether the request names a guarded host under which no rule matched it as it stands."""
     methods = methods_of(method, {})
     matched = [match.host for match in matches if match.plain and takes_one_of(match.route.rule, methods)]

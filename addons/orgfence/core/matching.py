@@ -7,7 +7,7 @@ read in several ways; each is matched on its own, because nobody can know which 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from orgfence.core.policy.index import HostMatch, Route
+from orgfence.core.policy.index import Guarded, HostMatch, Route
 from orgfence.core.policy.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
 from orgfence.core.request import Fields, Request, is_token
 from orgfence.core.rule import Rule
@@ -16,6 +16,7 @@ from orgfence.core.rule import Rule
 METHOD_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 # What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).
 PATH_OVERRIDES = frozenset({b"x-original-url", b"x-rewrite-url"})
+OVERRIDES = METHOD_OVERRIDES | PATH_OVERRIDES
 
 
 class Match(NamedTuple):
@@ -33,15 +34,17 @@ class Match(NamedTuple):
     also: tuple["Match", ...] = ()
 
 
-def matches_of(
-    request: Request, fields: Fields, guarded: list[tuple[HostMatch, ...]], slashes: tuple[EncodedSlash, ...]
-) -> list[Match]:
+def matches_of(request: Request, fields: Fields, guarded: Guarded, slashes: tuple[EncodedSlash, ...]) -> list[Match]:
     """Return what applies under any of the guarded names, the plain readings' matches first.
 
     `slashes`: what the rules say of encoded slashes, each of these once.
     """
-    methods, target = methods_of(request.method, fields), request.target
-    readable = request.method in _PLAIN_METHODS or is_token(request.method)
+    target, plain_methods = request.target, _PLAIN_METHODS.get(request.method)
+    if plain_methods is not None and OVERRIDES.isdisjoint(fields) and not has_other_readings(target):
+        return _matching_as(plain_reading(target), True, request, plain_methods, guarded, None)
+
+    methods = methods_of(request.method, fields)
+    readable = plain_methods is not None or is_token(request.method)
     if readable and not has_other_readings(target) and PATH_OVERRIDES.isdisjoint(fields):
         return _matching_as(plain_reading(target), True, request, methods, guarded, None)
 
@@ -71,7 +74,7 @@ def _matching_as(
     plain: bool,
     request: Request,
     methods: frozenset[bytes],
-    guarded: list[tuple[HostMatch, ...]],
+    guarded: Guarded,
     slash: EncodedSlash | None,
 ) -> list[Match]:
     """Return what applies in one reading: one match for each rule under each name. `slash`: whose reading it is."""

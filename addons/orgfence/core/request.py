@@ -151,9 +151,10 @@ def named_by_connection(headers: Fields, name: bytes) -> bool:
         return False
     for field in fields:
         # What clients say of the connection itself names no field, and is what nearly all of them say.
-        if field not in _OF_THE_CONNECTION and name in [canonical_name(each.strip()) for each in field.split(b",")]:
+        if field not in OF_THE_CONNECTION and name in [canonical_name(each.strip()) for each in field.split(b",")]:
             return True
     return False
 
 
-_OF_THE_CONNECTION = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
+#: The plain values of `Connection`, by which no other field is named.
+OF_THE_CONNECTION = frozenset({b"keep-alive", b"Keep-Alive", b"close"})

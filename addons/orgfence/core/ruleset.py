@@ -3,7 +3,7 @@
 A policy is compiled once, and while it is in force every request is judged by the same object.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -12,7 +12,7 @@ from orgfence.core.decision import Decision, Enforcement
 from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matches_of
 from orgfence.core.orgs import OrgNames
-from orgfence.core.policy.index import HostMatch, Route, RouteIndex
+from orgfence.core.policy.index import Guarded, Route, RouteIndex
 from orgfence.core.policy.readings import EncodedSlash
 from orgfence.core.request import Authority, Fields, Request, WantedFields, scan_headers
 from orgfence.core.rule import Issuer, PlaceKind, Rule, Trait
@@ -151,26 +151,20 @@ class Ruleset:
         """Return whether some rule's hosts include this one."""
         return bool(self.index.hosts(authority))
 
-    def hosts_of(self, request: Request, fields: Fields) -> list[tuple[HostMatch, ...]]:
+    def hosts_of(self, request: Request, fields: Fields) -> Guarded:
         """Return, for each name of the request's host that is guarded, the host patterns that match it."""
-        default_port = 443 if request.scheme == b"https" else 80
-        names = fields.get(b"host", [])
+        names: Sequence[bytes] = fields.get(b"host", ())
         if len(names) > _HOSTS_READ:
             # RFC 9112 section 3.2 allows one; a server that takes more goes by the first or by the last.
             names = [*names[: _HOSTS_READ // 2], *names[-_HOSTS_READ // 2 :]]
-        found: list[tuple[HostMatch, ...]] = []
-        for authority in (*request.authorities, *(Authority(name, default_port) for name in names)):
-            hosts = self.index.hosts(authority)
-            if hosts and hosts not in found:
-                found.append(hosts)
-        return found
+        return self.index.guarded(request.authorities, tuple(names), 443 if request.scheme == b"https" else 80)
 
     def issuers_of(self, request: Request) -> frozenset[str]:
         """Return the issuers that have an endpoint under any name of the request's host."""
         guarded = self.hosts_of(request, scan_headers(request.headers, self.wanted_headers))
         return frozenset(name for hosts in guarded for host in hosts for name in host.paths.issuers)
 
-    def matching(self, request: Request, fields: Fields, guarded: list[tuple[HostMatch, ...]]) -> list[Match]:
+    def matching(self, request: Request, fields: Fields, guarded: Guarded) -> list[Match]:
         """Return what applies to a request under any of the guarded names of its host."""
         return matches_of(request, fields, guarded, self.slashes)
 

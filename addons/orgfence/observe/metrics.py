@@ -298,9 +298,10 @@ def _is_telling(decision: Decision, rule: Rule) -> bool:
 
 def _status_label(status: int) -> str:
     """Return 401 and 403 as they are, anything else as its class."""
-    if status in (401, 403):
-        return str(status)
-    return f"{status // 100}xx" if 100 <= status <= 599 else "other"
+    return _STATUS_LABELS.get(status, "other")
+
+
+_STATUS_LABELS = {status: f"{status // 100}xx" for status in range(100, 600)} | {401: "401", 403: "403"}
 
 
 def _version(distribution: str) -> str:

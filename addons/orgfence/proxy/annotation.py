@@ -6,7 +6,7 @@ from mitmproxy import http
 
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision
-from orgfence.core.request import Spellings, canonical_name
+from orgfence.core.request import OF_THE_CONNECTION, Spellings, canonical_name
 
 HEADER = b"Orgfence"
 # What servers accept as one header field starts near 4 KiB; an annotation is a small guest among the others.
@@ -44,10 +44,10 @@ def strip(headers: http.Headers) -> None:
     for name, value in fields:
         if name in harmless:
             continue
-        if _is_ours(name) or _names_us(name, value):
+        if _names_us(value) if _is_connection(name) else _is_ours(name):
             headers.fields = tuple(_without(_is_ours, fields))
             return
-        if len(name) != len(b"connection"):
+        if not _is_connection(name):
             _HARMLESS.learn(name)
 
 
@@ -69,16 +69,20 @@ def _is_ours(name: bytes) -> bool:
     return name[:8].lower() == b"orgfence"
 
 
-def _names_us(name: bytes, value: bytes) -> bool:
-    """Return whether a field is `Connection` and may have ours removed on the way."""
-    return name.lower() == b"connection" and b"orgfence" in value.lower()
+def _names_us(value: bytes) -> bool:
+    """Return whether a `Connection` field may have ours removed on the way."""
+    return value not in OF_THE_CONNECTION and b"orgfence" in value.lower()
+
+
+def _is_connection(name: bytes) -> bool:
+    return name.lower() == b"connection"
 
 
 def _without(unwanted: Callable[[bytes], bool], fields: Headers) -> Iterable[tuple[bytes, bytes]]:
     for name, value in fields:
         if unwanted(name):
             continue
-        if name.lower() == b"connection":
+        if _is_connection(name):
             options = [option.strip() for option in value.split(b",")]
             kept = [option for option in options if not unwanted(option)]
             if kept == options:

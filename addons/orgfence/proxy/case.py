@@ -1,7 +1,5 @@
 """What is known of one request from its headers to the answer that it gets."""
 
-from dataclasses import dataclass
-
 from orgfence.core.decision import Inspection
 from orgfence.core.oauth.exchange import Endpoint, Exchange
 from orgfence.core.oauth.ledger import Begun
@@ -9,12 +7,9 @@ from orgfence.core.ruleset import Ruleset
 from orgfence.proxy.shown import Shown
 
 
-@dataclass(slots=True, eq=False)
 class Case:
     """One request: by what it is judged, what was found, and what was said of it."""
 
-    #: What was in force when the request came; it stays so, whatever is put in force meanwhile.
-    ruleset: Ruleset
     #: None until it is judged.
     inspection: Inspection | None = None
     #: None for an allow.
@@ -30,6 +25,10 @@ class Case:
     begun: Begun | None = None
     #: How much of the answer's body is held, where that is to be read.
     answer_limit: int | None = None
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        """Begin with what is in force now; the request is judged by that, whatever is put in force meanwhile."""
+        self.ruleset = ruleset
 
     @property
     def is_held(self) -> bool:

@@ -20,17 +20,31 @@ type Fields = tuple[tuple[bytes, bytes], ...]
 def request_of(flow: http.HTTPFlow) -> Request:
     """Return what the client asked for, by every name that it gave for the host."""
     data = flow.request.data
+    noted = flow.client_conn.__dict__
+    asked_for = data.host, data.port, flow.client_conn.sni, data.authority
+    # Nearly all requests on a connection are for one host.
+    known, authorities, listen_port = noted.get(_ASKED_FOR, _NOTHING)
+    if known != asked_for:
+        authorities, listen_port = _authorities(*asked_for), listen_port_of(flow)
+        noted[_ASKED_FOR] = asked_for, authorities, listen_port
+    return Request(data.method, data.scheme, authorities, listen_port, data.path, data.headers.fields)
+
+
+# On the connection itself: what its last request was for.
+_ASKED_FOR = "orgfence_asked_for"
+_NOTHING: tuple[None, tuple[Authority, ...], int] = (None, (), 0)
+
+
+def _authorities(host: str, port: int, sni: str | None, authority: bytes) -> tuple[Authority, ...]:
     # Lone surrogates stand for bytes that are no UTF-8; they came from the wire and go back to what they were.
-    dialled = data.host.encode("utf-8", "surrogateescape")
-    port = data.port
-    authorities: tuple[Authority, ...] = (Authority(dialled, port),)
-    sni = flow.client_conn.sni
-    if sni is not None and sni != data.host:
-        authorities = (*authorities, Authority(sni.encode("utf-8", "surrogateescape"), port))
+    dialled = host.encode("utf-8", "surrogateescape")
+    names = [dialled]
+    if sni is not None and sni != host:
+        names.append(sni.encode("utf-8", "surrogateescape"))
     # The absolute form's host in HTTP/1.1, `:authority` in HTTP/2.
-    if data.authority and data.authority != dialled:
-        authorities = (*authorities, Authority(data.authority, port))
-    return Request(data.method, data.scheme, authorities, listen_port_of(flow), data.path, data.headers.fields)
+    if authority and authority != dialled:
+        names.append(authority)
+    return tuple(Authority(name, port) for name in names)
 
 
 def body_by_head(request: http.Request, limit: int) -> bytes | Literal[Body.AWAITED, Body.UNREAD]:
@@ -78,7 +92,7 @@ def listen_port_of(flow: http.HTTPFlow) -> int:
     """Return the port that the proxy took the connection on."""
     connection = flow.client_conn
     # In transparent mode mitmproxy keeps the original destination where the proxy's own address usually stands.
-    if isinstance(connection.proxy_mode, TransparentMode):
+    if connection.proxy_mode.type_name == TransparentMode.type_name:
         return connection.proxy_mode.listen_port(_DEFAULT_LISTEN_PORT) or 0
     return connection.sockname[1]
 

@@ -148,6 +148,10 @@ class HostMatch(NamedTuple):
     paths: PathIndex
 
 
+#: For each name of a request's host that is guarded: the matches of the templates that it matches.
+type Guarded = tuple[tuple[HostMatch, ...], ...]
+
+
 class _Host(NamedTuple):
     template: HostTemplate
     paths: PathIndex
@@ -164,7 +168,7 @@ class RouteIndex:
         self._addresses: dict[bytes, list[_Host]] = {}
         #: By labels from the right, as the names of hosts branch.
         self._names: _Trie[_Host] = _Trie()
-        self._cache: dict[Authority, tuple[HostMatch, ...]] = {}
+        self._cache: dict[tuple[tuple[Authority, ...], tuple[bytes, ...], int], Guarded] = {}
 
         groups: dict[object, list[Route]] = {}
         for route in routes:
@@ -183,12 +187,30 @@ class RouteIndex:
         else:
             self._everywhere.append(host)
 
+    def guarded(self, authorities: tuple[Authority, ...], fields: tuple[bytes, ...], default_port: int) -> Guarded:
+        """Return what the names of a request's host match: its authorities, and what its `Host` fields say."""
+        key = authorities, fields, default_port
+        guarded = self._cache.get(key)
+        return self._look_up(*key) if guarded is None else guarded
+
+    def _look_up(self, authorities: tuple[Authority, ...], fields: tuple[bytes, ...], default_port: int) -> Guarded:
+        names = (*authorities, *(Authority(field, default_port) for field in fields))
+        found: list[tuple[HostMatch, ...]] = []
+        for name in names:
+            hosts = self.hosts(name)
+            if hosts and hosts not in found:
+                found.append(hosts)
+        guarded = tuple(found)
+
+        if sum(len(name.name) for name in names) <= _MAX_NAME_BYTES:
+            if len(self._cache) >= _MAX_CACHED:
+                # Filling it again costs some microseconds a host, less than to keep account of what was used last.
+                self._cache.clear()
+            self._cache[authorities, fields, default_port] = guarded
+        return guarded
+
     def hosts(self, authority: Authority) -> tuple[HostMatch, ...]:
         """Return a match for each host template that an authority matches; none: the host is unguarded."""
-        found = self._cache.get(authority)
-        return self._look_up(authority) if found is None else found
-
-    def _look_up(self, authority: Authority) -> tuple[HostMatch, ...]:
         found: dict[object, HostMatch] = {}
         for name, port in dict.fromkeys(host_readings(authority)):
             labels = name.split(b".")
@@ -196,14 +218,7 @@ class RouteIndex:
                 if template.port in {None, port}:
                     captures = template.captures(labels)
                     found[id(paths), *captures.values()] = HostMatch(captures, paths)
-        matches = tuple(found.values())
-
-        if len(authority.name) <= _MAX_NAME_BYTES:
-            if len(self._cache) >= _MAX_CACHED:
-                # Filling it again costs some microseconds a host, less than to keep account of what was used last.
-                self._cache.clear()
-            self._cache[authority] = matches
-        return matches
+        return tuple(found.values())
 
     def _candidates(self, name: bytes, labels: list[bytes]) -> list[_Host]:
         if read_address(name) is not None:

@@ -51,7 +51,11 @@ class TokenCache:
 
     def get(self, key: bytes) -> Token | Reason | None:
         """Return what was kept under a key, or None."""
-        return self._entries.get(key)
+        try:
+            # Not `get`, which looks twice.
+            return self._entries[key]
+        except KeyError:
+            return None
 
     def keep(self, key: bytes, read: Token | Reason) -> Token | Reason:
         """Keep what was read, and return it in the form in which it was kept."""

@@ -150,7 +150,7 @@ ASSUMPTIONS = (
     Assumption(
         "notes_stay",
         "Connections are keys of a mapping, and keep attributes that mitmproxy knows nothing of.",
-        ("wire.back_pressure", "wire.stale_connections"),
+        ("request_of", "wire.back_pressure", "wire.stale_connections"),
         "connections.notes_stay",
     ),
     Assumption(
