@@ -1,12 +1,13 @@
 """What is done in fewer steps comes to what mitmproxy's own steps come to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers
+from mitmproxy.optmanager import OptManager
 
 from orgfence.proxy.lean.shortcuts import SHORTCUTS
 
@@ -60,3 +61,22 @@ def test_headers_are_found_as_ever(fields: list[tuple[bytes, bytes]], key: objec
             patch.setattr(owner, name, shorter)
         after = [(name, outcome(look_up, headers, key)) for name, look_up in _LOOK_UPS]
     assert after == before
+
+
+@given(
+    st.sampled_from([(bool, True), (int, 7), (str, "a"), (str | None, None), (Sequence[str], ["a", "b"])]),
+    st.booleans(),
+)
+def test_options_cannot_be_changed_by_who_reads_them(option: tuple[Any, Any], is_set: bool) -> None:
+    kind, value = option
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, shorter in SHORTCUTS:
+            patch.setattr(owner, name, shorter)
+        options = OptManager()
+        options.add_option("some", kind, value, "")
+        if is_set:
+            options.update(some=value)
+        assert options.some == value
+        if isinstance(value, list):
+            options.some.append("c")
+            assert options.some == ["a", "b"]

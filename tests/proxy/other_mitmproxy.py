@@ -31,6 +31,7 @@ from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.master import Master
+from mitmproxy.optmanager import OptManager
 from mitmproxy.proxy import commands, events, server
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer, NextLayer
@@ -518,6 +519,11 @@ def contexts_fork(patch: pytest.MonkeyPatch) -> None:
 @change
 def headers_are_fields(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(http.Headers, "get_all", lambda self, name: [])
+
+
+@change
+def options_are_copied(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(OptManager, "__getattr__", lambda self, name: self._options[name].default)
 
 
 @change

@@ -233,8 +233,16 @@ def _names_of(code: CodeType) -> Iterator[str]:
 
 
 def _is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name.islower() and name not in _PUBLIC_ALL_THE_SAME
+    return name.startswith("_") and not name.startswith("__") and name != "_" and name not in _PUBLIC_ALL_THE_SAME
 
 
 #: Python's own: of NamedTuple, abstract classes, protocols and dataclasses.
-_PUBLIC_ALL_THE_SAME = {"_replace", "_abc_impl", "_is_protocol", "_field_type"}
+_PUBLIC_ALL_THE_SAME = {
+    "_replace",
+    "_abc_impl",
+    "_is_protocol",
+    "_field_type",
+    "_FIELDS",
+    "_FIELD_INITVAR",
+    "_FIELD_CLASSVAR",
+}

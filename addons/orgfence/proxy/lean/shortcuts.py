@@ -2,18 +2,22 @@
 
 Measured, these were a quarter of all that the proxy itself does for a request: each field of each message is held
 against its type annotation, as if it were an option; a connection is made with each context only to be thrown away; a
-header is looked for by writing every name anew; and the number of the CA's certificate is read once more.
+header is looked for by writing every name anew; options are copied to be read; and the number of the CA's certificate
+is read once more.
 
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 # mypy: allow-untyped-calls
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.http import Headers, MessageData
+from mitmproxy.optmanager import _Option as Option
+from mitmproxy.optmanager import unset
 from mitmproxy.proxy.context import Context
 
 
@@ -57,6 +61,14 @@ def _values(headers: Headers, name: object) -> list[bytes]:
     return [value for each, value in headers.fields if len(each) == length and each.lower() == wanted]
 
 
+def _current(self: Option) -> Any:
+    value = self.default if self.value is unset else self.value
+    return value if isinstance(value, _SIMPLE) else copy.deepcopy(value)
+
+
+# Nobody can change these in place, so a copy would be the same object.
+_SIMPLE = (bool, int, float, str, type(None))
+
 _crl_path = TlsConfig.crl_path
 
 
@@ -79,5 +91,6 @@ SHORTCUTS: tuple[tuple[type, str, Callable[..., Any]], ...] = (
     (Headers, "get_all", _get_all),
     (Headers, "get", _get),
     (Headers, "__contains__", _contains),
+    (Option, "current", _current),
     (TlsConfig, "crl_path", _remembered_crl_path),
 )

@@ -523,6 +523,13 @@ ASSUMPTIONS = (
         "objects.headers_are_fields",
     ),
     Assumption(
+        "options_are_copied",
+        "An option is read by `_Option.current`, which copies its `value`, or its `default` where that is `unset`.",
+        ("lean.shortcuts",),
+        "objects.options_are_copied",
+        private=("mitmproxy.optmanager._Option",),
+    ),
+    Assumption(
         "crl_by_store",
         "`TlsConfig.crl_path` goes by its `certstore` alone, and a new one has a path of its own.",
         ("lean.shortcuts",),

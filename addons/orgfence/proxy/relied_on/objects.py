@@ -2,10 +2,13 @@
 
 # mypy: allow-untyped-calls
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.http import Headers, MessageData
+from mitmproxy.optmanager import OptManager, unset
+from mitmproxy.optmanager import _Option as Option
 
 from orgfence.proxy.relied_on.driven import context, differs, first_difference
 
@@ -31,6 +34,19 @@ def headers_are_fields() -> str | None:
         ((headers.get_all("a"), headers.get(b"A")), (["1", "\udcff"], "1, \udcff")),
         (("c" in headers, headers.get("c", "none")), (False, "none")),
         (headers.fields[1], (b"b", b"2")),
+    )
+
+
+def options_are_copied() -> str | None:
+    value = ["x"]
+    option = Option("some", Sequence[str], value, "", None)
+    options = OptManager()
+    options.add_option("some", str, "default", "")
+    vars(options)["_options"]["some"].value = "set"
+    return first_difference(
+        ((option.current(), option.current() is value), (["x"], False)),
+        (option.value is unset, True),
+        (options.some, "set"),
     )
 
 
