@@ -141,6 +141,14 @@ def refused_by_a_hook(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def peers_have_names(patch: pytest.MonkeyPatch) -> None:
+    async def dial(self, command):
+        await self.server_event(events.OpenConnectionCompleted(command, "gone"))
+
+    patch.setattr(ConnectionHandler, "open_connection", dial)
+
+
+@change
 def ends_have_a_time(patch: pytest.MonkeyPatch) -> None:
     opens = ConnectionHandler.open_connection
 
@@ -463,6 +471,17 @@ def stream_below_its_layer(patch: pytest.MonkeyPatch) -> None:
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     patch.setattr(HttpLayer, "make_stream", make)
+
+
+@change
+def pipelined_requests_wait(patch: pytest.MonkeyPatch) -> None:
+    handle = Http1Connection._handle_event
+
+    def handle_and_forget(self, event):
+        yield from handle(self, event)
+        self.buf.maybe_extract_at_most(len(self.buf))
+
+    patch.setattr(Http1Connection, "_handle_event", handle_and_forget)
 
 
 @change

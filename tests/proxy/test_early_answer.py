@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -435,6 +436,25 @@ def test_answers_early_for_other_addons_too(running_upstream: Upstream) -> None:
         client.send(head(running_upstream, b"POST", b"/upload", CHUNKED))
         assert client.read_answer().status == 407
     assert not running_upstream.requests
+
+
+def test_a_request_that_comes_while_an_answer_is_waited_for(proxy: ProxyProcess, upstream: Upstream) -> None:
+    """An addon takes its time over the whole answer; the next request has its turn after it, and hooks of its own."""
+    slow = head(upstream, b"GET", b"/api/slow", b"X-Toy: slow\r\n")
+    expected = ["requestheaders", "request", "responseheaders", "response"]
+
+    def is_waited_for(times: int) -> bool:
+        return bool(ask(proxy, upstream, b"/toy/calls/api/slow") == times * expected)
+
+    with RawClient(address(proxy)) as client:
+        for times in (1, 2):
+            client.send(slow)
+            wait_until(partial(is_waited_for, times))
+            client.send(head(upstream, b"GET", b"/api/next") + head(upstream, b"POST", b"/api/last", BLOCK))
+            assert [client.read_answer().status for _ in range(3)] == [200, 200, 403]
+    assert ask(proxy, upstream, b"/toy/calls/api/slow") == 2 * expected
+    assert ask(proxy, upstream, b"/toy/calls/api/next") == 2 * expected
+    assert [request.target for request in upstream.requests] == 2 * [b"/api/slow", b"/api/next"]
 
 
 def test_blocked_requests_leave_nothing_behind(proxy: ProxyProcess, upstream: Upstream) -> None:

@@ -5,9 +5,9 @@ mitmproxy no longer asks the gate), `deaf_to_bodies` (true: it no longer asks it
 (true: requests pause for each hook, as in stock mitmproxy). It says where it listens as JSON.
 
 What a request wants of the toy stands in its header `X-Toy`: `block`, `trailers` (a block with trailers),
-`raise` (in the gate), `die` (in a hook), `stream`, `hold` (for a body of up to 10 bytes, which is blocked where it says
-`block` or is longer), `hold-raise` (and then raise in the gate), `hold-pass` (longer ones pass). Flows of `/kept` are
-kept. Paths below `/toy/` are answered by the toy itself.
+`raise` (in the gate), `die` (in a hook), `stream`, `slow` (to be waited for in `response`), `hold` (for a body of up to
+10 bytes, which is blocked where it says `block` or is longer), `hold-raise` (and then raise in the gate), `hold-pass`
+(longer ones pass). Flows of `/kept` are kept. Paths below `/toy/` are answered by the toy itself.
 """
 
 # mypy: allow-untyped-calls
@@ -20,6 +20,7 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Awaitable
 
 from mitmproxy import ctx, http
 from mitmproxy.options import Options
@@ -56,7 +57,7 @@ class Toy:
             raise ValueError("the secret " + flow.request.headers["x-secret"])
         if wish.startswith("hold"):
             return Hold(10)
-        if wish in ("", "die", "stream"):
+        if wish in ("", "die", "stream", "slow"):
             return None
         response = blocked()
         if wish == "trailers":
@@ -98,10 +99,11 @@ class Toy:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         self._note("responseheaders", flow)
 
-    def response(self, flow: http.HTTPFlow) -> None:
+    def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         self._note("response", flow)
         if flow.request.path == "/kept":
             self.kept.append(flow)
+        return asyncio.sleep(0.3) if flow.request.headers.get("x-toy") == "slow" else None
 
     def error(self, flow: http.HTTPFlow) -> None:
         self._note("error", flow)

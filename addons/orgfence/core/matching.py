@@ -40,6 +40,7 @@ def matches_of(request: Request, fields: Fields, guarded: Guarded, slashes: tupl
     `slashes`: what the rules say of encoded slashes, each of these once.
     """
     target, plain_methods = request.target, _PLAIN_METHODS.get(request.method)
+    # Nearly all requests go no further than this.
     if plain_methods is not None and OVERRIDES.isdisjoint(fields) and not has_other_readings(target):
         return _matching_as(plain_reading(target), True, request, plain_methods, guarded, None)
 

@@ -39,6 +39,7 @@ class Reporter:
         """Tell of an inspection by this ruleset, which held the request up for this long."""
         try:
             self._metrics.count_inspection(inspection, ruleset.orgs, seconds)
+            # By name: for abstract classes `isinstance` is slow.
             if flow.client_conn.proxy_mode.type_name == ReverseMode.type_name:
                 self._reverse.count(listen_port_of(flow), matched=bool(inspection.decisions))
             deciding = inspection.deciding

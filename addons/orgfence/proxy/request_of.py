@@ -92,6 +92,7 @@ def listen_port_of(flow: http.HTTPFlow) -> int:
     """Return the port that the proxy took the connection on."""
     connection = flow.client_conn
     # In transparent mode mitmproxy keeps the original destination where the proxy's own address usually stands.
+    # By name: for abstract classes `isinstance` is slow, and each request comes by here.
     if connection.proxy_mode.type_name == TransparentMode.type_name:
         return connection.proxy_mode.listen_port(_DEFAULT_LISTEN_PORT) or 0
     return connection.sockname[1]

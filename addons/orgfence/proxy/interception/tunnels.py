@@ -123,8 +123,9 @@ class Tunnel(Layer):
             if from_client:
                 yield commands.CloseConnection(self.context.client)
             return
-        if not from_client and isinstance(event, events.DataReceived) and not self._held:
-            # A greeting, as of mail or SSH, for which the client waits; it would wait for ever.
+        if not from_client and isinstance(event, events.DataReceived):
+            # A greeting, as of mail or SSH, for which the client waits; it would wait for ever. Who speaks TLS or HTTP
+            # says nothing before the client has.
             self._refuses()
             yield from self._end()
             return

@@ -66,7 +66,8 @@ class InlineHookStream(HttpStream):
     def _nothing_follows(self) -> bool:
         """Return whether the end of this answer lets nothing else begin: no pipelined request, no other protocol."""
         assert self.flow.response is not None
-        if self.flow.response.status_code == _SWITCHING:
+        # Nor is there anything left of the request, which the answer to it would overtake.
+        if self.flow.response.status_code == _SWITCHING or self.client_state != self.state_done:
             return False
         layers = self.context.layers
         http_layer = layers[layers.index(self) - 1]

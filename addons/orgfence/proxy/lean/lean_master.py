@@ -11,7 +11,7 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 from collections.abc import Iterable
 
-from mitmproxy import http
+from mitmproxy import http, tls
 from mitmproxy.addons import (
     block,
     core,
@@ -49,6 +49,22 @@ class EarlyDisableH2C:
             self._process_flow(flow)
 
 
+class TlsWhereConnected:
+    """Has TLS begin with an upstream that is connected already as soon as it begins with the client.
+
+    mitmproxy does so only where it dials ahead. Else it takes the connection for one that can be used as it is, and
+    crashes as it sends the request.
+    """
+
+    name = "orgfence_tls_where_connected"
+
+    def tls_clienthello(self, hello: tls.ClientHelloData) -> None:
+        """Say so after mitmproxy's `TlsConfig` has said otherwise."""
+        server = hello.context.server
+        if server.tls and server.connected:
+            hello.establish_server_tls_first = True
+
+
 class LeanMaster(Master):
     """Runs a regular, reverse, upstream, transparent or SOCKS proxy, in the event loop that is running.
 
@@ -76,6 +92,7 @@ class LeanMaster(Master):
             dns_resolver.DnsResolver(),
             next_layer.NextLayer(),
             tlsconfig.TlsConfig(),
+            TlsWhereConnected(),
             # In reverse mode an `Alt-Svc` of upstream's would lead clients past this proxy.
             update_alt_svc.UpdateAltSvc(),
             # After the guards: what it adds is for the proxy behind this one.

@@ -142,6 +142,13 @@ ASSUMPTIONS = (
         "connections.refused_by_a_hook",
     ),
     Assumption(
+        "peers_have_names",
+        "`ConnectionHandler.open_connection` fails an assertion, and tells nobody, where what it has connected to has "
+        "no `peername` any more.",
+        ("wire.connection_ends",),
+        "connections.peers_have_names",
+    ),
+    Assumption(
         "ends_have_a_time",
         "`timestamp_end` of a connection to upstream is set when nothing more comes of it, and not before.",
         ("wire.closed_connections", "interception.own_ports"),
@@ -460,8 +467,22 @@ ASSUMPTIONS = (
     Assumption(
         "stream_below_its_layer",
         "The `HttpLayer` of a stream stands right above it in `context.layers`.",
-        ("wire.discard", "wire.stale_connections", "wire.broken_bodies", "lifetime.in_flight"),
+        (
+            "lean.inline_hooks",
+            "wire.discard",
+            "wire.stale_connections",
+            "wire.broken_bodies",
+            "lifetime.in_flight",
+        ),
         "http_layer.stream_below_its_layer",
+    ),
+    Assumption(
+        "pipelined_requests_wait",
+        "Of requests that an HTTP/1 client sends ahead, each waits in `Http1Server.buf` until the one before it has "
+        "been answered.",
+        ("lean.inline_hooks",),
+        "http_layer.pipelined_requests_wait",
+        private=(_HTTP1,),
     ),
     Assumption(
         "streams_by_number",
@@ -512,7 +533,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "contexts_fork",
-        "`Context.fork` keeps all attributes, and copies `layers`.",
+        "A `Context` is `client`, `server`, `options` and `layers`; `fork` keeps the first three and copies the last.",
         ("lean.shortcuts",),
         "objects.contexts_fork",
     ),
@@ -521,6 +542,7 @@ ASSUMPTIONS = (
         "`Headers` are looked up in `fields` in any case; values are UTF-8, and `get` joins them.",
         ("lean.shortcuts",),
         "objects.headers_are_fields",
+        at_start=True,
     ),
     Assumption(
         "options_are_copied",

@@ -217,6 +217,35 @@ def refused_by_a_hook() -> str | None:
     return _run(drive)
 
 
+class WithoutPeer(Writer):
+    """What was connected, and is not any more."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return None if name == "peername" else super().get_extra_info(name, default)
+
+
+def peers_have_names() -> str | None:
+    async def connect(*_: object, **__: object) -> tuple[asyncio.StreamReader, Writer]:
+        return asyncio.StreamReader(), WithoutPeer()
+
+    async def drive(handler: Handler) -> str | None:
+        server = Server(address=("127.0.0.1", 1))
+        raised: list[type[Exception]] = []
+        try:
+            with replaced(asyncio, "open_connection", connect):
+                await _open(handler, server)
+        except AssertionError as error:
+            raised.append(type(error))
+        return first_difference(
+            (raised, [AssertionError]),
+            (server.peername, None),
+            (handler.layer.told, []),
+            (handler.hooks, ["server_connect"]),
+        )
+
+    return _run(drive)
+
+
 def ends_have_a_time() -> str | None:
     async def drive(handler: Handler) -> str | None:
         at: list[float | None] = []

@@ -46,6 +46,13 @@ def stream_below_its_layer() -> str | None:
     return differs(layers[layers.index(stream) - 1], driven.layer)
 
 
+def pipelined_requests_wait() -> str | None:
+    driven = _begun()
+    client = driven.layer.context.client
+    driven.tell(events.DataReceived(client, REQUEST + REQUEST))
+    return differs((list(driven.layer.streams), bytes(driven.layer.connections[client].buf)), ([1], REQUEST))
+
+
 def streams_by_number() -> str | None:
     driven = _requested()
     before = list(driven.layer.streams)

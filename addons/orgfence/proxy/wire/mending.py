@@ -1,4 +1,4 @@
-"""All that is changed in how mitmproxy speaks HTTP, whatever is made of the requests."""
+"""All that is changed in mitmproxy's own handling of connections and requests, whatever is made of the requests."""
 
 from mitmproxy.addonmanager import AddonManager
 
