@@ -205,6 +205,16 @@ def test_numbers_keep_their_exact_value() -> None:
     assert json.dumps(token.claims) == '{"org": 9223372036854775809}'
 
 
+@pytest.mark.parametrize("size", [1, 4096], ids=["short", "long"])
+def test_each_header_is_read_as_what_it_says(size: int) -> None:
+    """Whether one like it was read before, or nearly like it, and however long it is."""
+    for _ in range(2):
+        for key_id in ("a" * size, "b" * size, "a" * size + "b"):
+            token = read_json_web_token(jwt.encode({"sub": key_id}, "", "none", {"kid": key_id}).encode())
+            assert token is not None
+            assert (token.header["kid"], token.claims) == (key_id, {"sub": key_id})
+
+
 def reason_of(raw: bytes) -> Reason | None:
     try:
         read_json_web_token(raw)

@@ -9,6 +9,7 @@ import binascii
 import json
 import string
 import sys
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 import jwt
@@ -30,7 +31,7 @@ def read_json_web_token(raw: bytes) -> JsonWebToken | None:
     try:
         payload = _JWS.decode_complete(raw)["payload"]
         # PyJWT has read the header too, but a name that stands there twice only once.
-        header = _json_object(_base64url(raw.partition(b".")[0]))
+        header = _jose_header(raw.partition(b".")[0])
         claims = _json_object(payload)
     except Exception:  # noqa: BLE001 - PyJWT's are no closed set: 2.12 leaked TypeError and RecursionError
         if _resembles_jwt(raw):
@@ -46,6 +47,20 @@ def read_json_web_token(raw: bytes) -> JsonWebToken | None:
 
 
 _JWS = jwt.PyJWS(options={"verify_signature": False})
+
+
+def _jose_header(part: bytes) -> dict[str, Any]:
+    """Return what the first part of a JWT says, for nobody to change: most JWTs of an issuer have the same."""
+    return _known_jose_header(part) if len(part) <= _MAX_KNOWN_BYTES else _json_object(_base64url(part))
+
+
+# It says how the rest is signed and is no secret; but clients choose it, so number and length have a bound.
+_MAX_KNOWN_BYTES = 512
+
+
+@lru_cache(maxsize=256)
+def _known_jose_header(part: bytes) -> dict[str, Any]:
+    return _json_object(_base64url(part))
 
 
 def _base64url(part: bytes) -> bytes:
