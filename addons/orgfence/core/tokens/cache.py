@@ -28,15 +28,24 @@ _DIGEST_SIZE = 16
 _MAX_SHARED = 4096
 
 
+class _Entries(LRUCache[bytes, Token | Reason]):
+    """The cache itself, in which what is missing is None."""
+
+    def __missing__(self, _: bytes) -> None:  # type: ignore[override] # it may return anything
+        """Say so: the base class would raise."""
+
+
 class TokenCache:
     """What each credential said, or why it could not be read; what was unused longest is dropped first."""
 
-    __slots__ = ("_entries", "_hashes", "_secret", "_shared")
+    __slots__ = ("_entries", "_hashes", "_secret", "_shared", "_weight")
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         """Make an empty cache that has room for so many tokens of common size."""
         self._secret = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
-        self._entries: LRUCache[bytes, Token | Reason] = LRUCache(max_entries, getsizeof=_weight)
+        #: Of what is being kept, so that it is weighed once.
+        self._weight = 0
+        self._entries = _Entries(max_entries, getsizeof=lambda _: self._weight)
         self._hashes: dict[tuple[str, str | None], hashlib.blake2b] = {}
         self._shared: dict[Any, Any] = {}
 
@@ -51,15 +60,12 @@ class TokenCache:
 
     def get(self, key: bytes) -> Token | Reason | None:
         """Return what was kept under a key, or None."""
-        try:
-            # Not `get`, which looks twice.
-            return self._entries[key]
-        except KeyError:
-            return None
+        # Not by `get`, which looks twice.
+        return self._entries[key]
 
     def keep(self, key: bytes, read: Token | Reason) -> Token | Reason:
         """Keep what was read, and return it in the form in which it was kept."""
-        weight = _weight(read)
+        weight = self._weight = _weight(read)
         if weight == 1 and isinstance(read, Token):
             read = read._replace(
                 active=self._share(read.active),
@@ -93,5 +99,7 @@ def _weight(read: Token | Reason) -> int:
     """Return for how many entries one counts."""
     if isinstance(read, Reason):
         return 1
-    items = (*read.active.orgs, *read.member.orgs, *read.scopes, *(trait.value for trait in read.traits))
+    items = [*read.active.orgs, *read.member.orgs, *read.scopes]
+    if read.traits:
+        items += [trait.value for trait in read.traits]
     return 1 + (len(b"".join(items)) + _ITEM * len(items)) // _UNIT
