@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from orgfence.core.decision import Decision, Reason
+from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.orgs import OrgNames
 
 
@@ -269,6 +270,9 @@ def explain(decision: Decision, orgs: OrgNames) -> Explanation:
         advice = tuple(step for fault in decision.faults for step in fault.advice) or advice
     elif decision.lineage:
         detail = f"{detail} {decision.lineage}"
+    if decision.override:
+        detail = f"{detail} Its host is the one that `{HOST_OVERRIDES[decision.override]}` names."
+        advice = (*advice, f"Send `{HOST_OVERRIDES[decision.override]}` with the host that the request is for, or not.")
     is_exchange = decision.rule is not None and decision.rule.exchange is not None
     status = _EXCHANGE_STATUS if is_exchange else entry.status
     return Explanation(entry.title, detail, advice, status, requested, granted)

@@ -121,6 +121,9 @@ class Decision(NamedTuple):
     token: Token | None = None
     #: Where only another reading of the path fails: the path so read, segments joined by `/`.
     read_as: bytes = b""
+    #: The canonical name of the header field that puts another host in the place of the request's own, where only that
+    #: host fails.
+    override: bytes = b""
     #: The exception behind `internal_error`.
     error: Exception | None = None
     #: What is done with a decision that no rule made.

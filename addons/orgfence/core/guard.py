@@ -15,6 +15,7 @@ from orgfence.core.decision import (
     Reason,
     Verdict,
 )
+from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.known import Known
 from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, takes_one_of
 from orgfence.core.oauth.decide import decide_exchange
@@ -34,11 +35,12 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     """
     fields = scan_headers(request.headers, ruleset.wanted_headers)
     guarded = ruleset.hosts_of(request, fields)
-    if not guarded:
+    overriding = () if HOST_OVERRIDES.keys().isdisjoint(fields) else ruleset.overriding(request, fields, guarded)
+    if not guarded and not overriding:
         return UNMATCHED
 
     preflight = request.method == b"OPTIONS" and _is_preflight(fields)
-    matches = ruleset.matching(request, fields, guarded)
+    matches = ruleset.matching(request, fields, guarded + overriding)
     need: NeedBody | None = None
     if is_ambiguous_head(request.headers):
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
@@ -47,7 +49,7 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
         is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
         judged = []
         for match in matches:
-            tokenless = preflight or (is_exchange and match.plain)
+            tokenless = preflight or (is_exchange and match.as_it_stands)
             answer = _judge(request, fields, match, ruleset, known, now, body, tokenless)
             if isinstance(answer, NeedBody):
                 need = answer
@@ -81,7 +83,7 @@ def _is_preflight(fields: Fields) -> bool:
 
 def _is_exchange(method: bytes, matches: list[Match]) -> bool:
     """Return whether a request, as it stands, is for an issuer's endpoint: `Basic` there is a client, and no token."""
-    rules = [match.route.rule for match in matches if match.plain and match.route.rule.exchange is not None]
+    rules = [match.route.rule for match in matches if match.as_it_stands and match.route.rule.exchange is not None]
     # Not by a header that puts another method in the place of its own: the API may not go by that.
     return bool(rules) and any(takes_one_of(rule, methods_of(method, {})) for rule in rules)
 
@@ -96,7 +98,10 @@ def _judge(
     body: RequestBody | None,
     tokenless: bool,
 ) -> Decision | NeedBody:
-    """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows."""
+    """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows.
+
+    A fault of a host that a header field puts in the place of the request's own says which field that is.
+    """
     try:
         if match.route.rule.exchange is not None:
             decision = decide_exchange(request, fields, match, ruleset, known, now, body)
@@ -104,6 +109,8 @@ def _judge(
             decision = decide(fields, match, ruleset, known, now, body, tokenless=tokenless)
     except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
         return failure(match, Reason.INTERNAL_ERROR, error=error)
+    if match.host.override and isinstance(decision, Decision) and decision.verdict is not Verdict.ALLOW:
+        decision = decision._replace(override=match.host.override)
     # What has an enforcement of its own keeps its reason, or an odd path alone would make it stricter.
     if (
         match.plain
@@ -136,14 +143,14 @@ def _weight(match: Match, decision: Decision) -> _Weight:
     """Weigh a decision among those of its rule; of two allows the one that proved less weighs more."""
     if decision.verdict is Verdict.ALLOW:
         return False, 0, False, decision.reason.rank
-    # Then the strictest, then that of the path as it stands, then the catalogue's order.
-    return True, decision.strictness, match.plain, -decision.reason.rank
+    # Then the strictest, then that of the request as it stands, then the catalogue's order.
+    return True, decision.strictness, match.as_it_stands, -decision.reason.rank
 
 
 def _leaves_unmatched(method: bytes, guarded: Guarded, matches: list[Match]) -> bool:
     """Return whether the request names a guarded host under which no rule matched it as it stands."""
     methods = methods_of(method, {})
-    matched = [match.host for match in matches if match.plain and takes_one_of(match.route.rule, methods)]
+    matched = [match.host for match in matches if match.as_it_stands and takes_one_of(match.route.rule, methods)]
     # What an issuer serves beside its endpoints (its sign-in pages, say) is nothing that a rule would have to name.
     ruled = [hosts for hosts in guarded if not all(host.paths.only_exchanges for host in hosts)]
     return not all(any(host in matched for host in hosts) for hosts in ruled)

@@ -33,6 +33,11 @@ class Match(NamedTuple):
     #: is about the request.
     also: tuple["Match", ...] = ()
 
+    @property
+    def as_it_stands(self) -> bool:
+        """Whether neither the path nor the host is another than the request's own."""
+        return self.plain and not self.host.override
+
 
 def matches_of(request: Request, fields: Fields, guarded: Guarded, slashes: tuple[EncodedSlash, ...]) -> list[Match]:
     """Return what applies under any of the guarded names, the plain readings' matches first.

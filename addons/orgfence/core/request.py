@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 
@@ -144,16 +145,32 @@ def named_by_connection(headers: Fields, name: bytes) -> bool:
     """Tell whether a `Connection` field names this one, canonically: then nobody knows whether it arrives.
 
     An intermediary has to remove such a field, and not every one does:
-    https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+    https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1. Some (tinyproxy) remove what `Proxy-Connection` names, too.
     """
-    fields = headers.get(b"connection")
-    if fields is None:
-        return False
-    for field in fields:
-        # What clients say of the connection itself names no field, and is what nearly all of them say.
-        if field not in OF_THE_CONNECTION and name in [canonical_name(each.strip()) for each in field.split(b",")]:
+    for connection in _CONNECTIONS:
+        fields = headers.get(connection)
+        if fields is None:
+            continue
+        # Nobody sends many, nor long ones: what they may hold, they are taken to hold.
+        if len(fields) > _MAX_CONNECTIONS:
             return True
+        for field in fields:
+            # What clients say of the connection itself names no field, and is what nearly all of them say.
+            if field not in OF_THE_CONNECTION and (len(field) > _MAX_OPTIONS or name in _options_of(field)):
+                return True
     return False
+
+
+_CONNECTIONS = (b"connection", b"proxy-connection")
+_MAX_CONNECTIONS = 16
+# Bytes: the names of some hundred fields.
+_MAX_OPTIONS = 4 * 1024
+
+
+@lru_cache(maxsize=64)  # each rule that reads a header asks again
+def _options_of(connection: bytes) -> frozenset[bytes]:
+    """Return what a `Connection` field lists, as names of fields."""
+    return frozenset(canonical_name(option.strip()) for option in connection.split(b","))
 
 
 #: The plain values of `Connection`, by which no other field is named.
