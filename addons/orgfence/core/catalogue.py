@@ -261,7 +261,7 @@ class Explanation(NamedTuple):
 def explain(decision: Decision, orgs: OrgNames) -> Explanation:
     """Put a decision into words. Orgs are shown by the policy's names where it has any."""
     entry = CATALOGUE[decision.reason]
-    requested = tuple(orgs.shown(org) for org in decision.requested)
+    requested = tuple(_shown(org, orgs) for org in decision.requested)
     granted = _granted(decision, orgs)
     detail, advice = _detail(decision, requested, granted), entry.advice
     if decision.faults:
@@ -301,7 +301,16 @@ def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:
         granted = decision.token.claim_for(decision.rule.coverage).orgs
     elif exchange is not None and exchange.grant is not None:
         granted = exchange.grant.orgs
-    return tuple(sorted(orgs.shown(org) for org in granted))
+    return tuple(sorted(_shown(org, orgs) for org in granted))
+
+
+def _shown(org: bytes, orgs: OrgNames) -> str:
+    """Return what a person is shown; of an endless value its beginning."""
+    return orgs.shown(org if len(org) <= _MAX_ORG else org[:_MAX_ORG] + "…".encode())
+
+
+# Bytes. No issuer's org ids are that long, and a request may name one by any text.
+_MAX_ORG = 512
 
 
 def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...]) -> str:

@@ -4,6 +4,8 @@ Credential, reading, exceptions by claims, requested org, granted org, scope, ex
 of it was proved, or the policy says that it is not to be judged.
 """
 
+from functools import partial
+
 from orgfence.core.body import RequestBody
 from orgfence.core.credential import find_credential
 from orgfence.core.decision import ALLOWING, Decision, NeedBody, Reason, verdict_of
@@ -12,6 +14,7 @@ from orgfence.core.matching import Match
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.opaque import token_by_grant
+from orgfence.core.once import Once
 from orgfence.core.orgs import salesforce_id
 from orgfence.core.other_party import compared_sources
 from orgfence.core.policy.readings import Reading
@@ -29,13 +32,14 @@ def decide(
     known: Known,
     now: float,
     body: RequestBody | None = None,
+    once: Once | None = None,
     *,
     tokenless: bool = False,
 ) -> Decision | NeedBody:
     """Hold one request against one rule that matches it; `now` is in seconds since the epoch.
 
-    `NeedBody` where the rule reads the body and that is still awaited: None. `tokenless`: it is of a kind that carries
-    no token.
+    `NeedBody` where the rule reads the body and that is still awaited: None. `once`: what was found for other rules.
+    `tokenless`: it is of a kind that carries no token.
     """
     rule, reading = match.route.rule, match.reading
     if reading is None:
@@ -43,21 +47,36 @@ def decide(
 
     if body is None and rule.token_in_form:
         return NeedBody(ruleset.handling.body_limit)
-    credential = find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
+    if once is None:
+        credential = find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
+    else:
+        question = "credential", rule.places, rule.reads_json, reading.query
+        credential = once(
+            question, lambda: find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
+        )
     if not isinstance(credential, bytes):
         if credential is Reason.TOKEN_MISSING and (tokenless or rule.pass_without_token):
             return _allow(rule, Reason.NOT_JUDGED)
         return failure(match, credential)
 
-    token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
-    if token is Reason.TOKEN_OPAQUE and known.grants is not None:
-        token = token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
+    if once is None:
+        token = _read_token(credential, rule, ruleset, known, now)
+    else:
+        token = once(("token", credential, rule.issuer), lambda: _read_token(credential, rule, ruleset, known, now))
     if not isinstance(token, Token):
         return failure(match, token)
-    decision = _judge_token(fields, match, ruleset, token, now, body)
+    decision = _judge_token(fields, match, ruleset, token, now, body, once)
     if known.grants is not None and isinstance(decision, Decision) and decision.reason in _MADE_BY_GRANTS:
         return decision._replace(lineage=_lineage(credential, ruleset, known.grants, now))
     return decision
+
+
+def _read_token(credential: bytes, rule: Rule, ruleset: Ruleset, known: Known, now: float) -> Token | Reason:
+    """Return what a credential says, by its own words or by how it was seen issued."""
+    token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
+    if token is Reason.TOKEN_OPAQUE and known.grants is not None:
+        return token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
+    return token
 
 
 def _lineage(credential: bytes, ruleset: Ruleset, grants: GrantLedger, now: float) -> str:
@@ -75,7 +94,13 @@ _MADE_BY_GRANTS = frozenset(
 
 
 def _judge_token(
-    fields: Fields, match: Match, ruleset: Ruleset, token: Token, now: float, body: RequestBody | None
+    fields: Fields,
+    match: Match,
+    ruleset: Ruleset,
+    token: Token,
+    now: float,
+    body: RequestBody | None,
+    once: Once | None,
 ) -> Decision | NeedBody:
     """Make the checks that a token which could be read goes through."""
     rule, reading = match.route.rule, match.reading
@@ -86,7 +111,7 @@ def _judge_token(
         return NeedBody(ruleset.handling.body_limit)
     issuer = ruleset.issuers[token.issuer]
     sources = compared_sources(match, issuer) if issuer.other_party else rule.org
-    requested = _requested_orgs(sources, fields, match, ruleset, token, body)
+    requested = _requested_orgs(sources, fields, match, ruleset, token, body, once)
     if isinstance(requested, Reason):
         return failure(match, requested, token)
     standing = _judge_orgs(rule, requested, token, is_complete=len(sources) == len(rule.org))
@@ -140,26 +165,53 @@ def _requested_orgs(
     ruleset: Ruleset,
     token: Token,
     body: RequestBody | None,
+    once: Once | None,
 ) -> tuple[bytes, ...] | Reason:
     """Return every org that these sources give, normalised, or the reason why that cannot be said."""
     rule = match.route.rule
-    requested: list[bytes] = []
+    requested: tuple[bytes, ...] = ()
     fault: Reason | None = None
     for source in sources:
-        values = (
-            _in_body(source, rule, body)
-            if source.kind in _IN_BODY
-            else _values_of(source, fields, match, ruleset, token)
-        )
-        if isinstance(values, Reason):
-            fault = values if fault is not Reason.BODY_UNREAD else fault
-        elif source.split:
-            requested += [part.strip(b" ") for value in values for part in value.split(source.split)]
+        if once is None or source.kind in _BY_MATCH:
+            found = _orgs_of(source, fields, match, ruleset, token, body)
         else:
-            requested += values
-    if fault is not None:
-        return fault
-    normalised = [ruleset.orgs.normalise(value) for value in requested]
+            assert match.reading is not None
+            query = match.reading.query if source.kind is PlaceKind.QUERY else b""
+            question = "orgs", source, query, rule.reads_form, rule.reads_json, id(token)
+            found = once(question, partial(_orgs_of, source, fields, match, ruleset, token, body))
+        if isinstance(found, Reason):
+            fault = found if fault is not Reason.BODY_UNREAD else fault
+        else:
+            # Of the same rule no two sources give the same, most often.
+            requested = tuple(dict.fromkeys(requested + found)) if requested else found
+    return requested if fault is None else fault
+
+
+# What they give depends on how the rule matches.
+_BY_MATCH = frozenset({PlaceKind.PATH, PlaceKind.HOST})
+#: How many orgs a request may name by separators. Nobody asks for a hundred.
+MAX_ORGS = 1000
+
+
+def _orgs_of(
+    source: OrgSource, fields: Fields, match: Match, ruleset: Ruleset, token: Token, body: RequestBody | None
+) -> tuple[bytes, ...] | Reason:
+    """Return every org that one source gives, normalised, each once."""
+    values = (
+        _in_body(source, match.route.rule, body)
+        if source.kind in _IN_BODY
+        else _values_of(source, fields, match, ruleset, token)
+    )
+    if isinstance(values, Reason):
+        return values
+    if source.split:
+        parts: list[bytes] = []
+        for value in values:
+            parts += value.split(source.split, MAX_ORGS)
+            if len(parts) > MAX_ORGS:
+                return Reason.ORG_AMBIGUOUS
+        values = [part.strip(b" ") for part in parts]
+    normalised = [ruleset.orgs.normalise(value) for value in values]
     if token.salesforce_ids:
         normalised = [salesforce_id(value) for value in normalised]
     return tuple(dict.fromkeys(normalised)) if len(normalised) > 1 else tuple(normalised)

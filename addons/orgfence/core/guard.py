@@ -17,12 +17,20 @@ from orgfence.core.decision import (
 )
 from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.known import Known
-from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, takes_one_of
+from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, one_name, takes_one_of
 from orgfence.core.oauth.decide import decide_exchange
+from orgfence.core.once import Once
 from orgfence.core.policy.index import Guarded
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
+
+# A request names one host, at times two. Beside its own it may have the one that was dialled, and an SNI.
+_MAX_NAMES = 4
+# Rules that match one request are few; of more, many ask for the same.
+_FEW = 8
+# Bytes, and segments.
+_MAX_SHOWN = 512
 
 UNMATCHED = Inspection((), None, Action.UNMATCHED)
 _NO_RULE = Decision(None, Verdict.MISMATCH, Reason.NO_RULE)
@@ -40,17 +48,22 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
         return UNMATCHED
 
     preflight = request.method == b"OPTIONS" and _is_preflight(fields)
-    matches = ruleset.matching(request, fields, guarded + overriding)
+    names = guarded + overriding
+    is_ambiguous = is_ambiguous_head(request.headers, fields) or len(names) > _MAX_NAMES
+    if is_ambiguous:
+        guarded, names = one_name(guarded), one_name(names)
+    matches = ruleset.matching(request, fields, names)
     need: NeedBody | None = None
-    if is_ambiguous_head(request.headers):
+    if is_ambiguous:
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
     else:
         body = _body_of(request, ruleset, fields)
         is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
         judged = []
+        once = Once() if len(matches) > _FEW else None
         for match in matches:
             tokenless = preflight or (is_exchange and match.as_it_stands)
-            answer = _judge(request, fields, match, ruleset, known, now, body, tokenless)
+            answer = _judge(request, fields, match, ruleset, known, now, body, once, tokenless)
             if isinstance(answer, NeedBody):
                 need = answer
             else:
@@ -96,6 +109,7 @@ def _judge(
     known: Known,
     now: float,
     body: RequestBody | None,
+    once: Once | None,
     tokenless: bool,
 ) -> Decision | NeedBody:
     """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows.
@@ -106,7 +120,7 @@ def _judge(
         if match.route.rule.exchange is not None:
             decision = decide_exchange(request, fields, match, ruleset, known, now, body)
         else:
-            decision = decide(fields, match, ruleset, known, now, body, tokenless=tokenless)
+            decision = decide(fields, match, ruleset, known, now, body, once, tokenless=tokenless)
     except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
         return failure(match, Reason.INTERNAL_ERROR, error=error)
     if match.host.override and isinstance(decision, Decision) and decision.verdict is not Verdict.ALLOW:
@@ -119,7 +133,8 @@ def _judge(
         or decision.reason in UNAUTHENTICATED
     ):
         return decision
-    read_as = b"" if match.reading is None else b"/" + b"/".join(match.reading.segments)
+    # More than is shown: a path may be read in many ways, and have thousands of segments.
+    read_as = b"" if match.reading is None else (b"/" + b"/".join(match.reading.segments[:_MAX_SHOWN]))[:_MAX_SHOWN]
     return decision._replace(verdict=Verdict.MISMATCH, reason=Reason.PATH_AMBIGUOUS, read_as=read_as)
 
 
