@@ -19,6 +19,7 @@ from tests.property.reference_request import (
     is_matched,
     is_org_dropped,
     is_preflight,
+    overriding_names,
     readings_of,
     requested_orgs,
 )
@@ -77,6 +78,8 @@ class Answer(NamedTuple):
     reason: str
     requested: frozenset[bytes] = frozenset()
     granted: frozenset[bytes] = frozenset()
+    #: Whether the host is the request's own, and no header field's.
+    is_own: bool = True
 
 
 def as_one(files: list[Policy]) -> Policy:
@@ -148,14 +151,13 @@ def judge_by(policy: Policy, rule: Policy, request: Request, now: float) -> Said
 
 
 def reasons(policy: Policy, rule: Policy, request: Request, now: float) -> list[tuple[str, bool]]:
-    """Return what a rule says of each reading, and whether that is the path as it stands."""
+    """Return what a rule says of each reading under each name, and whether that is the request as it stands."""
     plain, others = readings_of(rule, request)
-    found = [(answer.reason, True) for answer in answers(policy, rule, request, plain, now)]
+    found = [(answer.reason, answer.is_own) for answer in answers(policy, rule, request, plain, now)]
     if others is None:
         anything = Reading((), b"")
-        matches = [
-            name for name in guarded_names(policy, request) if applies(rule, request, name, anything, any_path=True)
-        ]
+        names = guarded_names(policy, request) + overriding_names(policy, request)
+        matches = [name for name in names if applies(rule, request, name, anything, any_path=True)]
         return found + [("path_ambiguous", False) for _ in matches]
     for reading in others:
         for answer in answers(policy, rule, request, reading, now):
@@ -166,9 +168,10 @@ def reasons(policy: Policy, rule: Policy, request: Request, now: float) -> list[
 
 def answers(policy: Policy, rule: Policy, request: Request, reading: Reading, now: float) -> list[Answer]:
     """Return what a rule that matches says of one reading, under each name of the host that it is for."""
+    own = guarded_names(policy, request)
     return [
-        answer(policy, rule, request, name, reading, now)
-        for name in guarded_names(policy, request)
+        answer(policy, rule, request, name, reading, now)._replace(is_own=name in own)
+        for name in own + overriding_names(policy, request)
         if applies(rule, request, name, reading)
     ]
 

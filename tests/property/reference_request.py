@@ -14,6 +14,7 @@ type Name = tuple[bytes, int]
 
 METHOD_OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override"]
 PATH_OVERRIDES = ["x-original-url", "x-rewrite-url"]
+HOST_OVERRIDES = ["x-forwarded-host", "x-original-host", "x-forwarded-server", "x-host", "x-http-host-override"]
 
 
 def guarded_names(policy: Policy, request: Request) -> list[Name]:
@@ -21,14 +22,22 @@ def guarded_names(policy: Policy, request: Request) -> list[Name]:
     default = 443 if request.scheme == b"https" else 80
     named = [(authority.name, authority.default_port) for authority in request.authorities]
     named += [(value, default) for value in values_of(request, "host")]
-    hosts = {read_name(name, port) for name, port in named}
-    return [
-        host
-        for host in hosts
-        if any(
-            host_captures(template, host) is not None for rule in policy["rules"] for template in rule["match"]["hosts"]
-        )
-    ]
+    return _guarded(policy, {read_name(name, port) for name, port in named})
+
+
+def overriding_names(policy: Policy, request: Request) -> list[Name]:
+    """Return every other host that a field puts in the place of the request's own, as far as some rule is for it."""
+    named = [item for field in HOST_OVERRIDES for value in values_of(request, field) for item in value.split(b",")]
+    pairs = [pair for value in values_of(request, "forwarded") for pair in re.split(b"[,;]", value)]
+    named += [pair.partition(b"=")[2] for pair in pairs if pair.partition(b"=")[0].strip().lower() == b"host"]
+    default = 443 if request.scheme == b"https" else 80
+    hosts = {read_name(name.strip(b'" '), default) for name in named}
+    return _guarded(policy, hosts - set(guarded_names(policy, request)))
+
+
+def _guarded(policy: Policy, hosts: set[Name]) -> list[Name]:
+    templates = [template for rule in policy["rules"] for template in rule["match"]["hosts"]]
+    return [host for host in hosts if any(host_captures(template, host) is not None for template in templates)]
 
 
 def read_name(name: bytes, default_port: int) -> Name:
@@ -179,7 +188,8 @@ def is_dropped(request: Request, field: str) -> bool:
 
 def named_by_connection(request: Request) -> list[str]:
     """Return the fields that a hop is to take out."""
-    return [canonical(name.strip()) for value in values_of(request, "connection") for name in value.split(b",")]
+    values = [*values_of(request, "connection"), *values_of(request, "proxy-connection")]
+    return [canonical(name.strip()) for value in values for name in value.split(b",")]
 
 
 def parameters(query: bytes, wanted: str) -> list[bytes]:

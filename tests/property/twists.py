@@ -33,7 +33,8 @@ def dropped(draw: st.DrawFn, request: Request, _: str) -> Request:
         b"keep-alive",
         b"content_type",
     ]
-    return request._replace(headers=(*request.headers, (b"Connection", draw(st.sampled_from(named)))))
+    connection = draw(st.sampled_from([b"Connection", b"Connection", b"Proxy-Connection"]))
+    return request._replace(headers=(*request.headers, (connection, draw(st.sampled_from(named)))))
 
 
 @st.composite
@@ -51,6 +52,18 @@ def _other_path(draw: st.DrawFn, request: Request, org: str) -> Request:
     others = [path, path + b"/%2e%2e/x?org_id=globex", b"/orgs/globex", b"/public/x", TANGLED]
     field = draw(st.sampled_from([b"X-Original-URL", b"x_rewrite_url"])), draw(st.sampled_from(others))
     return request._replace(headers=(*request.headers, field))
+
+
+@st.composite
+def _other_host(draw: st.DrawFn, request: Request, org: str) -> Request:
+    """Ask for another host in a header."""
+    label = org if org.isascii() and org.replace("-", "").isalnum() else "acme"
+    names = ["api.example.com", f"{label}.api.example.com", "globex.test", f"{label}.test:8443", "lb.internal"]
+    hosts = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2))
+    name = draw(st.sampled_from(["X-Forwarded-Host", "x_host", "X-Original-Host", "X-Forwarded-Server", "Forwarded"]))
+    if name == "Forwarded":
+        hosts = [draw(st.sampled_from(["for=x;host={}", 'Host="{}";proto=http'])).format(host) for host in hosts]
+    return request._replace(headers=(*request.headers, (name.encode(), ", ".join(hosts).encode())))
 
 
 @st.composite
@@ -87,5 +100,5 @@ TANGLED = b"/;a/.;b/%2e/%252e%2f..%5c%3b//..;" * 2
 
 TWISTS: list[Callable[[Request, str], st.SearchStrategy[Request]]] = [
     *[_preflight, _preflight, dropped, _other_method, _other_method, _other_path, _another_field, _another_field],
-    *[_disguise, _disguise, _disguise, _tangle],
+    *[_other_host, _other_host, _disguise, _disguise, _disguise, _tangle],
 ]

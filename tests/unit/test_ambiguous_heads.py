@@ -23,7 +23,7 @@ RIGHT = bearer({"org_ids": ["acme"]})
 )
 def test_a_bare_carriage_return_hides_a_field(value: bytes, ambiguous: bool) -> None:
     """Some parsers end the line at it, and find a field behind it that this head does not have."""
-    assert is_ambiguous_head(((b"X-Note", value),)) is ambiguous
+    assert is_ambiguous_head(((b"X-Note", value),), {}) is ambiguous
 
 
 def test_a_hidden_credential_is_not_let_through() -> None:

@@ -19,7 +19,7 @@ AMBIGUOUS = Reason.CREDENTIAL_AMBIGUOUS
 
 
 def find(fields: list[tuple[bytes, bytes]], *places: CredentialPlace, query: bytes = b"") -> bytes | Reason | OtherName:
-    wanted = WantedFields({b"authorization", b"x-api-token", b"cookie", b"connection"})
+    wanted = WantedFields({b"authorization", b"x-api-token", b"cookie", b"connection", b"proxy-connection"})
     return find_credential(scan_headers(fields, wanted), query, places)
 
 
@@ -184,6 +184,22 @@ def test_connection_matters_only_where_there_is_a_credential() -> None:
     assert find([connection, (b"X-Api-Token", b"abc")], API_TOKEN) is AMBIGUOUS
     assert find([connection], QUERY, query=b"access_token=abc") == b"abc"
     assert not named_by_connection({}, b"cookie")
+
+
+@pytest.mark.parametrize("hop", [b"Connection", b"Proxy-Connection", b"proxy_connection"])
+def test_what_a_hop_may_remove_is_ambiguous(hop: bytes) -> None:
+    """Some proxies remove what `Proxy-Connection` names as they do what `Connection` names."""
+    credential = (b"Authorization", b"Bearer abc")
+    for value, found in ((b"keep-alive", b"abc"), (b"te, x-other", b"abc"), (b"close, authorization", AMBIGUOUS)):
+        assert find([(hop, value), credential], BEARER) == found
+
+
+def test_of_endless_connections_nobody_knows_what_they_name() -> None:
+    """They are taken to name any field, as nobody sends more than a few options."""
+    fields = {b"connection": [b"te"] * 16, b"proxy-connection": [b"x" * 4096]}
+    assert not named_by_connection(fields, b"cookie")
+    assert named_by_connection(fields | {b"connection": [b"te"] * 17}, b"cookie")
+    assert named_by_connection(fields | {b"proxy-connection": [b"x" * 4097]}, b"cookie")
 
 
 def test_a_credential_has_a_size_that_can_be_meant() -> None:

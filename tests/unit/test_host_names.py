@@ -2,7 +2,12 @@
 
 import pytest
 
-from orgfence.core.policy.host_names import host_readings, normalise_host, read_address
+from orgfence.core.policy.host_names import (
+    host_readings,
+    normalise_host,
+    read_address,
+    without_many_international,
+)
 from orgfence.core.request import Authority
 
 
@@ -121,7 +126,37 @@ def test_an_odd_authority_does_not_slip_by(name: bytes, reading: tuple[bytes, in
     assert reading in set(host_readings(Authority(name, 443)))
 
 
-@pytest.mark.parametrize("name", [b"\xff", b"\xc3\xbc" * 4000, ("ü" * 200).encode()])
+@pytest.mark.parametrize("name", [b"\xff", b"\xc3\xbc" * 400, ("ü" * 200).encode(), "ﷺ".encode() * 80])
 def test_what_cannot_be_spelled_otherwise_is_left(name: bytes) -> None:
     """A name that IDNA refuses, or that is too long to be asked about, has its raw reading alone."""
     assert set(host_readings(Authority(name, 443))) == {(name, 443)}
+
+
+def test_what_idna_takes_out_does_not_make_a_name_long() -> None:
+    """Soft hyphens by the hundred leave the name that it is."""
+    name = "bücher".encode() + b"\xc2\xad" * 400 + b".example"
+    assert (b"xn--bcher-kva.example", 443) in set(host_readings(Authority(name, 443)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"api.example.com:" + b"9" * 10_000,
+        b"api.example.com/" + b"." * 1_000_000,
+        b"api.example.com:443:" + b":" * 1_000_000,
+        b"@" * 1_000_000 + b"api.example.com",
+        b"a." * 500_000 + b"@api.example.com:443",
+    ],
+)
+def test_a_name_in_an_endless_host_is_found(name: bytes) -> None:
+    """A host longer than any is read by its ends, and no reading is longer than those."""
+    found = set(host_readings(Authority(name, 443)))
+    assert (b"api.example.com", 443) in found
+    assert all(len(host) <= 1024 for host, _ in found)
+
+
+def test_few_international_names_are_read() -> None:
+    """Each takes a while; of many, the first and the last."""
+    names = [b"\xc3\xbc%d" % number for number in range(9)]
+    assert without_many_international([b"a", *names[:4]]) == [b"a", *names[:4]]
+    assert without_many_international([*names, b"b"]) == [*names[:2], *names[-2:], b"b"]

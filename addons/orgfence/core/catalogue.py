@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from orgfence.core.decision import Decision, Reason
+from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.orgs import OrgNames
 
 
@@ -265,7 +266,7 @@ class Explanation(NamedTuple):
 def explain(decision: Decision, orgs: OrgNames) -> Explanation:
     """Put a decision into words. Orgs are shown by the policy's names where it has any."""
     entry = CATALOGUE[decision.reason]
-    requested = tuple(orgs.shown(org) for org in decision.requested)
+    requested = tuple(_shown(org, orgs) for org in decision.requested)
     granted = _granted(decision, orgs)
     detail, advice = _detail(decision, requested, granted), entry.advice
     if decision.faults:
@@ -276,6 +277,9 @@ def explain(decision: Decision, orgs: OrgNames) -> Explanation:
         advice = _advice_on_name(*decision.other_name)
     elif decision.lineage:
         detail = f"{detail} {decision.lineage}"
+    if decision.override:
+        detail = f"{detail} Its host is the one that `{HOST_OVERRIDES[decision.override]}` names."
+        advice = (*advice, f"Send `{HOST_OVERRIDES[decision.override]}` with the host that the request is for, or not.")
     is_exchange = decision.rule is not None and decision.rule.exchange is not None
     status = _EXCHANGE_STATUS if is_exchange else entry.status
     return Explanation(entry.title, detail, advice, status, requested, granted)
@@ -304,7 +308,16 @@ def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:
         granted = decision.token.claim_for(decision.rule.coverage).orgs
     elif exchange is not None and exchange.grant is not None:
         granted = exchange.grant.orgs
-    return tuple(sorted(orgs.shown(org) for org in granted))
+    return tuple(sorted(_shown(org, orgs) for org in granted))
+
+
+def _shown(org: bytes, orgs: OrgNames) -> str:
+    """Return what a person is shown; of an endless value its beginning."""
+    return orgs.shown(org if len(org) <= _MAX_ORG else org[:_MAX_ORG] + "…".encode())
+
+
+# Bytes. No issuer's org ids are that long, and a request may name one by any text.
+_MAX_ORG = 512
 
 
 def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...]) -> str:

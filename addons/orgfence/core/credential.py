@@ -5,6 +5,7 @@ Two of them are refused rather than chosen from: nobody can know which one the A
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orgfence.core.decision import Reason
@@ -134,6 +135,10 @@ def _after_scheme(value: bytes, scheme: bytes) -> bytes | Reason | None:
     if glued and glued[1].lower() == scheme:
         return Reason.CREDENTIAL_AMBIGUOUS
     # `Basic AAA, Bearer BBB`: two fields that someone on the way joined, and some servers see the second.
-    if any(item.lower().split(None, 1)[:1] == [scheme] for item in value.split(b",")[1:]):
-        return Reason.CREDENTIAL_AMBIGUOUS
-    return None
+    return Reason.CREDENTIAL_AMBIGUOUS if _behind_comma(scheme).search(value) else None
+
+
+@lru_cache(maxsize=256)  # schemes come from the policy
+def _behind_comma(scheme: bytes) -> re.Pattern[bytes]:
+    """Return what finds a scheme at the head of a list's later item."""
+    return re.compile(rb",\s*+" + re.escape(scheme) + rb"(?=[\s,]|\Z)", re.IGNORECASE)

@@ -45,9 +45,7 @@ def decide(
 
     if body is None and rule.token_in_form:
         return NeedBody(ruleset.handling.body_limit)
-    credential = find_credential(
-        fields, reading.query, rule.places, body, parts, or_json=rule.reads_json, exact_names=rule.exact_names
-    )
+    credential = _find_credential(fields, reading.query, rule, body, parts)
     if isinstance(credential, OtherName):
         return _by_other_name(failure(match, Reason.CREDENTIAL_AMBIGUOUS), credential)
     if not isinstance(credential, bytes):
@@ -55,15 +53,42 @@ def decide(
             return _allow(rule, Reason.NOT_JUDGED)
         return failure(match, credential)
 
-    token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
-    if token is Reason.TOKEN_OPAQUE and known.grants is not None:
-        token = token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
+    token = _read_token(credential, rule, ruleset, known, now, parts)
     if not isinstance(token, Token):
         return failure(match, token)
     decision = _judge_token(fields, match, ruleset, token, now, body, parts)
     if known.grants is not None and isinstance(decision, Decision) and decision.reason in _MADE_BY_GRANTS:
         return decision._replace(lineage=_lineage(credential, ruleset, known.grants, now))
     return decision
+
+
+def _find_credential(
+    fields: Fields, query: bytes, rule: Rule, body: RequestBody | None, parts: Parts | None
+) -> bytes | Reason | OtherName:
+    """Find the credential, once for all rules that look for it in the same places."""
+
+    def find() -> bytes | Reason | OtherName:
+        return find_credential(
+            fields, query, rule.places, body, parts, or_json=rule.reads_json, exact_names=rule.exact_names
+        )
+
+    if parts is None:
+        return find()
+    return parts.once(("credential", rule.places, rule.reads_json, rule.exact_names, query), find)
+
+
+def _read_token(
+    credential: bytes, rule: Rule, ruleset: Ruleset, known: Known, now: float, parts: Parts | None
+) -> Token | Reason:
+    """Read what a credential says, by its own words or by how it was seen issued, once for all rules."""
+
+    def read() -> Token | Reason:
+        token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
+        if token is Reason.TOKEN_OPAQUE and known.grants is not None:
+            return token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
+        return token
+
+    return read() if parts is None else parts.once(("token", credential, rule.issuer), read)
 
 
 def _lineage(credential: bytes, ruleset: Ruleset, grants: GrantLedger, now: float) -> str:

@@ -123,6 +123,9 @@ class Decision(NamedTuple):
     read_as: bytes = b""
     #: Where only another reading of a name fails: the name as it was sent, and as what some servers read it.
     other_name: tuple[bytes, bytes] | None = None
+    #: The canonical name of the header field that puts another host in the place of the request's own, where only that
+    #: host fails.
+    override: bytes = b""
     #: The exception behind `internal_error`.
     error: Exception | None = None
     #: What is done with a decision that no rule made.

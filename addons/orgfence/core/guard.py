@@ -15,14 +15,22 @@ from orgfence.core.decision import (
     Reason,
     Verdict,
 )
+from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.known import Known
-from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, takes_one_of
+from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, one_name, takes_one_of
 from orgfence.core.oauth.decide import decide_exchange
 from orgfence.core.parts import Parts, is_too_long
 from orgfence.core.policy.index import Guarded
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
+
+# A request names one host, at times two. Beside its own it may have the one that was dialled, and an SNI.
+_MAX_NAMES = 4
+# Rules that match one request are few; of more, many ask for the same.
+_FEW = 8
+# Bytes, and segments.
+_MAX_SHOWN = 512
 
 UNMATCHED = Inspection((), None, Action.UNMATCHED)
 _NO_RULE = Decision(None, Verdict.MISMATCH, Reason.NO_RULE)
@@ -35,21 +43,26 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     """
     fields = scan_headers(request.headers, ruleset.wanted_headers)
     guarded = ruleset.hosts_of(request, fields)
-    if not guarded:
+    overriding = () if HOST_OVERRIDES.keys().isdisjoint(fields) else ruleset.overriding(request, fields, guarded)
+    if not guarded and not overriding:
         return UNMATCHED
 
     preflight = request.method == b"OPTIONS" and _is_preflight(fields)
-    matches = ruleset.matching(request, fields, guarded)
+    names = guarded + overriding
+    is_ambiguous = is_ambiguous_head(request.headers, fields) or len(names) > _MAX_NAMES
+    if is_ambiguous:
+        guarded, names = one_name(guarded), one_name(names)
+    matches = ruleset.matching(request, fields, names)
     need: NeedBody | None = None
-    if is_ambiguous_head(request.headers):
+    if is_ambiguous:
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
     else:
         body = _body_of(request, ruleset, fields)
-        parts = Parts() if ruleset.reads_parts else None
         is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
         judged = []
+        parts = Parts() if ruleset.reads_parts or len(matches) > _FEW else None
         for match in matches:
-            tokenless = preflight or (is_exchange and match.plain)
+            tokenless = preflight or (is_exchange and match.as_it_stands)
             answer = _judge(request, fields, match, ruleset, known, now, body, parts, tokenless)
             if isinstance(answer, NeedBody):
                 need = answer
@@ -83,7 +96,7 @@ def _is_preflight(fields: Fields) -> bool:
 
 def _is_exchange(method: bytes, matches: list[Match]) -> bool:
     """Return whether a request, as it stands, is for an issuer's endpoint: `Basic` there is a client, and no token."""
-    rules = [match.route.rule for match in matches if match.plain and match.route.rule.exchange is not None]
+    rules = [match.route.rule for match in matches if match.as_it_stands and match.route.rule.exchange is not None]
     # Not by a header that puts another method in the place of its own: the API may not go by that.
     return bool(rules) and any(takes_one_of(rule, methods_of(method, {})) for rule in rules)
 
@@ -99,7 +112,10 @@ def _judge(
     parts: Parts | None,
     tokenless: bool,
 ) -> Decision | NeedBody:
-    """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows."""
+    """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows.
+
+    A fault of a host that a header field puts in the place of the request's own says which field that is.
+    """
     try:
         if match.route.rule.exchange is not None:
             if match.reading is not None and is_too_long(match.reading.query):
@@ -109,6 +125,8 @@ def _judge(
             decision = decide(fields, match, ruleset, known, now, body, parts, tokenless=tokenless)
     except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
         return failure(match, Reason.INTERNAL_ERROR, error=error)
+    if match.host.override and isinstance(decision, Decision) and decision.verdict is not Verdict.ALLOW:
+        decision = decision._replace(override=match.host.override)
     # What has an enforcement of its own keeps its reason, or an odd path alone would make it stricter.
     if (
         match.plain
@@ -117,7 +135,8 @@ def _judge(
         or decision.reason in UNAUTHENTICATED
     ):
         return decision
-    read_as = b"" if match.reading is None else b"/" + b"/".join(match.reading.segments)
+    # More than is shown: a path may be read in many ways, and have thousands of segments.
+    read_as = b"" if match.reading is None else (b"/" + b"/".join(match.reading.segments[:_MAX_SHOWN]))[:_MAX_SHOWN]
     return decision._replace(verdict=Verdict.MISMATCH, reason=Reason.PATH_AMBIGUOUS, read_as=read_as)
 
 
@@ -141,14 +160,14 @@ def _weight(match: Match, decision: Decision) -> _Weight:
     """Weigh a decision among those of its rule; of two allows the one that proved less weighs more."""
     if decision.verdict is Verdict.ALLOW:
         return False, 0, False, decision.reason.rank
-    # Then the strictest, then that of the path as it stands, then the catalogue's order.
-    return True, decision.strictness, match.plain, -decision.reason.rank
+    # Then the strictest, then that of the request as it stands, then the catalogue's order.
+    return True, decision.strictness, match.as_it_stands, -decision.reason.rank
 
 
 def _leaves_unmatched(method: bytes, guarded: Guarded, matches: list[Match]) -> bool:
     """Return whether the request names a guarded host under which no rule matched it as it stands."""
     methods = methods_of(method, {})
-    matched = [match.host for match in matches if match.plain and takes_one_of(match.route.rule, methods)]
+    matched = [match.host for match in matches if match.as_it_stands and takes_one_of(match.route.rule, methods)]
     # What an issuer serves beside its endpoints (its sign-in pages, say) is nothing that a rule would have to name.
     ruled = [hosts for hosts in guarded if not all(host.paths.only_exchanges for host in hosts)]
     return not all(any(host in matched for host in hosts) for hosts in ruled)

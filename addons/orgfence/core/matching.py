@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from orgfence.core.policy.index import Guarded, HostMatch, Route
-from orgfence.core.policy.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
+from orgfence.core.policy.readings import EncodedSlash, Reading, Work, has_other_readings, other_readings, plain_reading
 from orgfence.core.request import Fields, Request, is_token
 from orgfence.core.rule import Rule
 
@@ -33,6 +33,11 @@ class Match(NamedTuple):
     #: is about the request.
     also: tuple["Match", ...] = ()
 
+    @property
+    def as_it_stands(self) -> bool:
+        """Whether neither the path nor the host is another than the request's own."""
+        return self.plain and not self.host.override
+
 
 def matches_of(request: Request, fields: Fields, guarded: Guarded, slashes: tuple[EncodedSlash, ...]) -> list[Match]:
     """Return what applies under any of the guarded names, the plain readings' matches first.
@@ -40,6 +45,8 @@ def matches_of(request: Request, fields: Fields, guarded: Guarded, slashes: tupl
     `slashes`: what the rules say of encoded slashes, each of these once.
     """
     target, plain_methods = request.target, _PLAIN_METHODS.get(request.method)
+    if len(target) > MAX_PATH and len(target.partition(b"?")[0]) > MAX_PATH:
+        return _in_any_reading(request, methods_of(request.method, fields), guarded, slashes)
     # Nearly all requests go no further than this.
     if plain_methods is not None and OVERRIDES.isdisjoint(fields) and not has_other_readings(target):
         return _matching_as(plain_reading(target), True, request, plain_methods, guarded, None)
@@ -52,22 +59,68 @@ def matches_of(request: Request, fields: Fields, guarded: Guarded, slashes: tupl
     matches: list[Match] = []
     for slash in slashes:
         matches += _matching_as(plain_reading(target, slash), True, request, methods, guarded, slash)
+    work, most = Work(), len(matches) + MAX_OTHER_MATCHES
     for slash in slashes:
         # In HTTP/1 a space in the method ends it there, and what follows is the path.
-        readings = _other_readings(target, fields, slash) if readable else None
-        if readings is None:
-            any_method = methods if readable else ANY_METHOD
-            matches += [
-                Match(route, host, None, False)
-                for hosts in guarded
-                for host in hosts
-                for route in host.paths.routes
-                if route.rule.encoded_slash is slash and _applies(route.rule, any_method, request.listen_port, None)
-            ]
-            continue
-        for reading in readings:
-            matches += _matching_as(reading, False, request, methods, guarded, slash)
+        readings = _other_readings(target, fields, slash, work) if readable else None
+        found = (
+            None
+            if readings is None
+            else _matching_other(readings, request, methods, guarded, slash, most - len(matches))
+        )
+        if found is None:
+            found = _in_any_reading(request, methods if readable else ANY_METHOD, guarded, (slash,))
+        matches += found
     return matches
+
+
+def _matching_other(
+    readings: list[Reading],
+    request: Request,
+    methods: frozenset[bytes],
+    guarded: Guarded,
+    slash: EncodedSlash,
+    most: int,
+) -> list[Match] | None:
+    """Return what applies in any of these readings; None: more than may be judged."""
+    found: list[Match] = []
+    for reading in readings:
+        found += _matching_as(reading, False, request, methods, guarded, slash)
+        if len(found) > most:
+            return None
+    return found
+
+
+def _in_any_reading(
+    request: Request, methods: frozenset[bytes], guarded: Guarded, slashes: tuple[EncodedSlash, ...]
+) -> list[Match]:
+    """Return one match for each rule that may apply, where nobody knows how the path is read.
+
+    Of thousands the strictest, which decide.
+    """
+    found: dict[Rule, Match] = {}
+    for host in (host for hosts in one_name(guarded) for host in hosts):
+        for route in host.paths.routes:
+            rule = route.rule
+            if (
+                rule not in found
+                and rule.encoded_slash in slashes
+                and _applies(rule, methods, request.listen_port, None)
+            ):
+                found[rule] = Match(route, host, None, False)
+    if len(found) <= MAX_OTHER_MATCHES:
+        return list(found.values())
+    return [found[rule] for rule in sorted(found, key=_strictest_first)[:MAX_OTHER_MATCHES]]
+
+
+def _strictest_first(rule: Rule) -> tuple[int, str]:
+    return -(rule.uncapped or rule).enforcement, rule.id
+
+
+def one_name(guarded: Guarded) -> Guarded:
+    """Return each of the host patterns once, whatever number of names match it."""
+    patterns = {id(host.paths): host for hosts in reversed(guarded) for host in hosts}
+    return (tuple(patterns.values()),) if patterns else ()
 
 
 def _matching_as(
@@ -128,8 +181,13 @@ def takes_one_of(rule: Rule, methods: frozenset[bytes]) -> bool:
 ANY_METHOD = frozenset({b"*"})
 # More than anybody sends, and few enough for all of them to be read.
 _MAX_OVERRIDES = 4
-# Each reading of a path is judged with the query once more. Servers stop near 8 KiB for a request line.
+#: Bytes of a path. Servers stop near 8 KiB for a request line.
+MAX_PATH = 32 * 1024
+# Each reading of a path is judged with the query once more.
 _MAX_TARGET = 32 * 1024
+#: How many matches are judged beside those of the path as it stands: those of fifty rules for one path, in as many
+#: readings as any normal path has. Each takes some ten microseconds.
+MAX_OTHER_MATCHES = 1000
 
 
 def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: Reading | None) -> bool:
@@ -143,18 +201,18 @@ def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: R
     return not any(path.matches(reading.segments) for path in rule.except_paths)
 
 
-def _other_readings(target: bytes, fields: Fields, slash: EncodedSlash) -> list[Reading] | None:
+def _other_readings(target: bytes, fields: Fields, slash: EncodedSlash, work: Work) -> list[Reading] | None:
     """Return all readings but the plain one, those that a path-override header gives included; None: too many."""
     overriding_paths = [value.strip() for name in PATH_OVERRIDES for value in fields.get(name, ())]
     if len(target) > _MAX_TARGET or len(overriding_paths) > _MAX_OVERRIDES:
         return None
-    readings = other_readings(target, slash)
+    readings = other_readings(target, slash, work)
     if readings is None:
         return None
     found = list(readings)
     query = plain_reading(target, slash).query
     for path in overriding_paths:
-        others = other_readings(path, slash)
+        others = other_readings(path, slash, work) if len(path) <= _MAX_TARGET else None
         if others is None:
             return None
         # The server that takes this path in place of the other may still take the other's query.

@@ -1,6 +1,6 @@
 """What is shared by all rules and readings of the path that judge one request, so that it is worked out once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from orgfence.core.names import Found
@@ -26,10 +26,11 @@ class Parts:
     All that is read is bounded together, because a path with many readings may give as many queries.
     """
 
-    __slots__ = ("_bytes_left", "_cookies", "_found", "_listed", "_pieces_left", "_queries", "requested")
+    __slots__ = ("_answers", "_bytes_left", "_cookies", "_found", "_listed", "_pieces_left", "_queries", "requested")
 
     def __init__(self) -> None:
         """Begin with nothing taken apart."""
+        self._answers: dict[Hashable, object] = {}
         self._found: dict[tuple[bytes | None, bytes], Found | None] = {}
         self._queries: dict[bytes, tuple[Pieces, ...] | None] = {}
         self._cookies: CookiePieces | None = None
@@ -37,6 +38,13 @@ class Parts:
         self._listed: dict[tuple[bytes, ...], Found] = {}
         #: The orgs that were made of what was found, by that and by what else they depend on.
         self.requested: dict[tuple[int, bytes, bool, bool], tuple[Found, Requested | None]] = {}
+
+    def once[Answer](self, question: Hashable, find: Callable[[], Answer]) -> Answer:
+        """Return the answer to a question, which `find` finds; the question holds all that the answer depends on."""
+        if question not in self._answers:
+            self._answers[question] = find()
+        answer: Answer = self._answers[question]  # type: ignore[assignment] # what `find` has returned
+        return answer
 
     def parameter(self, query: bytes, name: bytes) -> Found | None:
         """Find a parameter in a query, of which there is one for each reading of the path."""

@@ -10,9 +10,11 @@ from typing import NamedTuple, Self
 from orgfence.core.body import NEEDED_HEADERS
 from orgfence.core.decision import Decision, Enforcement
 from orgfence.core.error_envelope import ErrorEnvelope
+from orgfence.core.host_overrides import HOST_OVERRIDES, overriding_hosts
 from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matches_of
 from orgfence.core.orgs import OrgNames
-from orgfence.core.policy.index import Guarded, Route, RouteIndex
+from orgfence.core.policy.host_names import without_many_international
+from orgfence.core.policy.index import Guarded, HostMatch, Route, RouteIndex
 from orgfence.core.policy.readings import EncodedSlash
 from orgfence.core.request import Authority, Fields, Request, WantedFields, scan_headers
 from orgfence.core.rule import Issuer, PlaceKind, Rule, Trait
@@ -22,12 +24,14 @@ _ALWAYS_WANTED = frozenset(
     {
         b"host",
         b"connection",
+        b"proxy-connection",
         b"origin",
         b"access-control-request-method",
         b"authorization",
         b"cookie",
         *METHOD_OVERRIDES,
         *PATH_OVERRIDES,
+        *HOST_OVERRIDES,
     }
 )
 
@@ -160,7 +164,26 @@ class Ruleset:
         if len(names) > _HOSTS_READ:
             # RFC 9112 section 3.2 allows one; a server that takes more goes by the first or by the last.
             names = [*names[: _HOSTS_READ // 2], *names[-_HOSTS_READ // 2 :]]
+        if len(names) > 1:
+            names = without_many_international(names)
         return self.index.guarded(request.authorities, tuple(names), 443 if request.scheme == b"https" else 80)
+
+    def overriding(self, request: Request, fields: Fields, guarded: Guarded) -> Guarded:
+        """Return the same for each host that a header field puts in the place of the request's own, but for those."""
+        port = 443 if request.scheme == b"https" else 80
+        found: list[tuple[HostMatch, ...]] = []
+        overriding = overriding_hosts(fields)
+        for host in without_many_international([*overriding]):
+            # A proxy before this one names the host that the request is for anyhow, or its own, which is unguarded.
+            for hosts in self.index.guarded((Authority(host, port),), (), port):
+                new = tuple(
+                    match._replace(override=overriding[host])
+                    for match in hosts
+                    if not any(match in own for own in guarded)
+                )
+                if new and new not in found:
+                    found.append(new)
+        return tuple(found)
 
     def issuers_of(self, request: Request) -> frozenset[str]:
         """Return the issuers that have an endpoint under any name of the request's host."""

@@ -58,6 +58,8 @@ class InspectionRecord:
     faults: tuple[Reason, ...] = ()
     #: Where the token comes from, in a sentence or two, where that was seen.
     lineage: str = ""
+    #: The header field that names the host by which the request was decided, where that is not its own.
+    host_from: str | None = None
 
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
@@ -133,6 +135,7 @@ class InspectionLog:
             "client": record.client,
             "method": redact(record.method),
             "host": redact(record.host),
+            "host_from": record.host_from,
             "path_template": record.path_template,
             "path": redact_strictly(record.path) if self._console else None,
             "generation": record.generation,

@@ -5,7 +5,7 @@ Nothing from a request becomes a label.
 """
 
 import platform
-from collections.abc import Iterable
+from collections import Counter
 from enum import StrEnum
 from importlib import metadata
 
@@ -186,6 +186,8 @@ class Metrics:
         self._count_decisions(inspection, orgs)
 
     def _count_decisions(self, inspection: Inspection, orgs: OrgNames) -> None:
+        # Hundreds of rules may have found the same thousand orgs.
+        named: dict[tuple[int, int], Counter[str]] = {}
         for decision in inspection.decisions:
             rule, verdict, reason = decision.rule, decision.verdict, decision.reason
             rule_id = NO_RULE if rule is None else rule.id
@@ -195,8 +197,13 @@ class Metrics:
                     rule.exchange.issuer.name, _step_of(decision, rule.exchange), verdict, reason
                 ] += 1
             elif reason in _ABOUT_ORGS:
-                for org in _not_granted(decision):
-                    self._org_mismatches.numbers[rule_id, orgs.name_of(org) or OTHER_ORG] += 1
+                granted = _granted(decision)
+                key = id(decision.requested), id(granted)
+                if key not in named:
+                    missing = [org for org in decision.requested if org not in granted]
+                    named[key] = Counter(orgs.name_of(org) or OTHER_ORG for org in missing)
+                for org, count in named[key].items():
+                    self._org_mismatches.numbers[rule_id, org] += count
 
     def count_outcome(self, inspection: Inspection, status: int) -> None:
         """Count what upstream answered to a request that was let through, once for each rule that matched."""
@@ -274,12 +281,14 @@ def _step_of(decision: Decision, rule: ExchangeRule) -> Step:
     return Step.TOKEN_REQUEST if rule.endpoint is Endpoint.TOKEN else Step.AUTHORIZE
 
 
-def _not_granted(decision: Decision) -> Iterable[bytes]:
-    """Return the requested orgs that the token does not grant."""
+def _granted(decision: Decision) -> frozenset[bytes]:
+    """Return the orgs that the token grants, none where none was read."""
     if decision.rule is None or decision.token is None:
-        return decision.requested
-    granted = decision.token.claim_for(decision.rule.coverage).orgs
-    return [org for org in decision.requested if org not in granted]
+        return _NONE
+    return decision.token.claim_for(decision.rule.coverage).orgs
+
+
+_NONE: frozenset[bytes] = frozenset()
 
 
 def _is_named(org: str, orgs: OrgNames) -> bool:

@@ -126,7 +126,7 @@ def _members(
     decision: Decision, explanation: Explanation, inspection_id: str, *, disclose_orgs: bool
 ) -> dict[str, object]:
     """Return what is ours in a document of whichever form."""
-    orgs = {"requested_orgs": explanation.requested_orgs, "granted_orgs": explanation.granted_orgs}
+    orgs = {"requested_orgs": _first(explanation.requested_orgs), "granted_orgs": _first(explanation.granted_orgs)}
     return {
         "instance": f"urn:uuid:{inspection_id}",
         "reason": decision.reason,
@@ -135,6 +135,14 @@ def _members(
         **(orgs if disclose_orgs else {}),
         "advice": explanation.advice,
     }
+
+
+def _first(orgs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return orgs, and of very many the first and how many more there are: a token may name thousands."""
+    return orgs if len(orgs) <= _MAX_ORGS else (*orgs[:_MAX_ORGS], f"and {len(orgs) - _MAX_ORGS} more")
+
+
+_MAX_ORGS = 100
 
 
 def _error(decision: Decision, explanation: Explanation, inspection_id: str, errors: ErrorEnvelope) -> http.Response:
@@ -176,8 +184,8 @@ def _page(decision: Decision, explanation: Explanation, inspection_id: str) -> h
     facts = {
         "Reason": str(decision.reason),
         "Rule": decision.rule.id if decision.rule is not None else "",
-        "Orgs that the request is about": ", ".join(explanation.requested_orgs),
-        "Orgs that the token is good for": ", ".join(explanation.granted_orgs),
+        "Orgs that the request is about": ", ".join(_first(explanation.requested_orgs)),
+        "Orgs that the token is good for": ", ".join(_first(explanation.granted_orgs)),
         "Inspection": inspection_id,
     }
     page = _PAGE.format(

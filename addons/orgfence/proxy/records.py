@@ -4,6 +4,7 @@ from mitmproxy import http
 
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision, Inspection
+from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.observe.inspection_log import InspectionRecord, trace_id_of
 from orgfence.observe.redaction import redact
 from orgfence.proxy.shown import Shown
@@ -39,6 +40,7 @@ def inspection_record(
         step=None if deciding.exchange is None else deciding.exchange.step,
         faults=tuple(fault.reason for fault in faults) if len(faults) > 1 else (),
         lineage=deciding.lineage,
+        host_from=HOST_OVERRIDES[deciding.override] if deciding.override else None,
     )
 
 

@@ -2,16 +2,23 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import idna
 
 from orgfence.core.request import Authority
 
-# A name has at most 253 octets (RFC 1035 section 2.3.4), in UTF-8 at most some four times as many. IDNA takes more
-# than linear time, so no client may hand it more.
+# A name has at most 253 octets (RFC 1035 section 2.3.4), in UTF-8 at most some four times as many.
 _MAX_BYTES = 1024
+# IDNA takes more than linear time, and some characters become eighteen; so no client may hand it more than a name has.
+_MAX_CHARACTERS = 253
+# What IDNA takes out (RFC 3454, table B.1), and so does not count.
+_IGNORED = dict.fromkeys([0xAD, 0x34F, 0x1806, 0x2060, 0xFEFF, *range(0x180B, 0x180E), *range(0x200B, 0x200E)])
+_IGNORED |= dict.fromkeys(range(0xFE00, 0xFE10))
+# Nobody sends one such `Host`, let alone several, and each takes a millisecond or two to read.
+_MAX_INTERNATIONAL = 4
 
 
 def normalise_host(raw: bytes) -> bytes:
@@ -31,6 +38,8 @@ def read_address(host: bytes) -> bytes | None:
     IPv4 is read as `inet_aton` reads it, and an IPv4-mapped IPv6 address as the IPv4 address that it is, because both
     are dialled so: `127.1`, `2130706433`, `0x7f.0.0.1` and `::ffff:127.0.0.1` are one address.
     """
+    if len(host) > _MAX_BYTES:
+        return None
     text = host.decode("latin-1").removeprefix("[").removesuffix("]")
     if ":" in text:
         # RFC 6874: the zone says by which interface an address is reached, not which address it is.
@@ -61,7 +70,7 @@ def _inet_aton(text: str) -> int:
 def to_ascii(host: bytes) -> bytes:
     """Return a host, or labels of one, in lower case and punycode; what is no valid IDNA in lower case alone."""
     lowered = host.lower()
-    if lowered.isascii() or len(lowered) > _MAX_BYTES:
+    if lowered.isascii() or not _may_be_international(lowered):
         return lowered
     try:
         # `idna.encode` would refuse the whole name for a `_` in one of its labels, and DNS has such names.
@@ -71,23 +80,57 @@ def to_ascii(host: bytes) -> bytes:
         return lowered
 
 
+def _may_be_international(host: bytes) -> bool:
+    """Tell whether IDNA may make a name of a host, before it has to find out."""
+    text = host.decode("utf-8", "replace").translate(_IGNORED) if len(host) <= _MAX_BYTES else None
+    return text is not None and len(unicodedata.normalize("NFKC", text)) <= _MAX_CHARACTERS
+
+
+def without_many_international(names: Sequence[bytes]) -> Sequence[bytes]:
+    """Leave out some of the names that are not ASCII, where there are more of them than anybody sends."""
+    international = [name for name in names if not name.isascii()]
+    if len(international) <= _MAX_INTERNATIONAL:
+        return names
+    half = _MAX_INTERNATIONAL // 2
+    kept = {*international[:half], *international[-half:]}
+    return [name for name in names if name.isascii() or name in kept]
+
+
 def host_readings(authority: Authority) -> Iterator[tuple[bytes, int]]:
     """Find every normalised host, with its port, that an authority may be taken for.
 
     A Host header is whatever the client sends, and servers differ in what they make of userinfo, of a port that is
     no number and of what stands behind the host.
     """
-    whole = authority.name.strip()
+    texts = [text for whole in _ends(authority.name.strip(), _MAX_FIELD) for text in _texts(whole)]
+    readings = (
+        reading
+        for text in texts
+        for end in _ends(text, _MAX_BYTES)
+        for reading in _split_port(end, authority.default_port)
+    )
+    for host, port in dict.fromkeys(readings):
+        yield normalise_host(host), port
+        if not host.isascii() and _may_be_international(host):
+            # Python's resolver, which dials, reads `straße.example` by IDNA 2003: as `strasse.example`.
+            with suppress(UnicodeError):
+                yield normalise_host(host.decode().encode("idna")), port
+
+
+# Servers stop near 8 KiB for a header line.
+_MAX_FIELD = 8 * 1024
+
+
+def _texts(whole: bytes) -> list[bytes]:
+    """Return a whole authority, and what is left without userinfo and without what does not belong to a host."""
     texts = [whole, _cut(whole)]
     texts += [text.rpartition(b"@")[2] for text in texts]
-    texts.append(_cut(texts[2]))
-    for text in texts:
-        for host, port in _split_port(text, authority.default_port):
-            yield normalise_host(host), port
-            if not host.isascii() and len(host) <= _MAX_BYTES:
-                # Python's resolver, which dials, reads `straße.example` by IDNA 2003: as `strasse.example`.
-                with suppress(UnicodeError):
-                    yield normalise_host(host.decode().encode("idna")), port
+    return [*texts, _cut(texts[2])]
+
+
+def _ends(text: bytes, limit: int) -> Sequence[bytes]:
+    """Return a text; of one that is longer than this its two ends, for a port or a label may be that long."""
+    return (text,) if len(text) <= limit else (text[:limit], text[-limit:])
 
 
 # What ends a host for one server or another, though none of it belongs there.

@@ -146,6 +146,8 @@ class HostMatch(NamedTuple):
     captures: Mapping[bytes, bytes]
     #: The routes that name it.
     paths: PathIndex
+    #: The canonical name of the header field that puts this host in the place of the request's own; empty: none does.
+    override: bytes = b""
 
 
 #: For each name of a request's host that is guarded: the matches of the templates that it matches.

@@ -19,9 +19,11 @@ _MAX_READINGS = 64
 _MAX_PATH_BYTES = 8 * 1024
 # Several states of a path can give one reading: in thousands of random paths never more than three.
 _MAX_STATES = 4 * _MAX_READINGS
-# What the states of one path may hold together: 16 of 8 KiB, or all of 512 bytes. It keeps the worst path that
-# could be found to some 50 ms, for while one path is read no other request is.
-_MAX_STATE_BYTES = 128 * 1024
+# While the paths of one request are read no other request is, so what their states may cost together is bounded: to
+# some 6 ms by the worst that could be found. In bytes, each escape for eight, since it is decoded by itself, and each
+# segment for two. Normal paths were seen to cost 3 KiB at most.
+MAX_WORK = 48 * 1024
+_STATE, _ESCAPE, _SEGMENT = 64, 8, 2
 
 
 class EncodedSlash(StrEnum):
@@ -33,6 +35,24 @@ class EncodedSlash(StrEnum):
     DATA = "data"
     #: A slash like any other, as in npm's `@scope%2Fname`.
     SEPARATOR = "separator"
+
+
+class Work:
+    """How much may still be done to read the paths of one request."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        """Begin with all of it."""
+        self.left = MAX_WORK
+
+    def may_take(self, path: bytes, query: bytes) -> bool:
+        """Take what one state of a path costs, if there is as much."""
+        escapes = path.count(b"%")
+        if not path.isascii():
+            escapes += sum(map(path.count, _OVERLONG_STARTS))
+        self.left -= _STATE + len(path) + len(query) + _ESCAPE * escapes + _SEGMENT * path.count(b"/")
+        return self.left >= 0
 
 
 class Reading(NamedTuple):
@@ -55,8 +75,12 @@ def has_other_readings(target: bytes) -> bool:
     return _UNDISPUTED.match(target) is None
 
 
-def other_readings(target: bytes, slash: EncodedSlash = EncodedSlash.BOTH) -> tuple[Reading, ...] | None:
-    """Return all distinct readings but the plain one, or None where they are too many to be judged.
+def other_readings(
+    target: bytes, slash: EncodedSlash = EncodedSlash.BOTH, work: Work | None = None
+) -> tuple[Reading, ...] | None:
+    """Return all distinct readings but the plain one, or None where they are too many to be judged or to be found.
+
+    `work` is what is left of it for the request; by default, nothing was done yet.
 
     Under `DATA` no step on the way made a separator of an encoded slash. Under `SEPARATOR` the server takes each for
     one, but a proxy before it, which may have resolved dot segments, need not. Both are among those of `BOTH`.
@@ -64,7 +88,8 @@ def other_readings(target: bytes, slash: EncodedSlash = EncodedSlash.BOTH) -> tu
     if not has_other_readings(target):
         return ()
     path, _, query = target.partition(b"?")
-    if len(path) > _MAX_PATH_BYTES:
+    work = work or Work()
+    if len(path) > _MAX_PATH_BYTES or not work.may_take(path, query):
         return None
 
     # HTTP/2 can carry a raw space, at which a target that is sent on over HTTP/1.1 may end.
@@ -74,7 +99,6 @@ def other_readings(target: bytes, slash: EncodedSlash = EncodedSlash.BOTH) -> tu
     rewrites = _REWRITES_AS_DATA if slash is EncodedSlash.DATA else _REWRITES
     readings = {read(*state): None for state in states}
     waiting = list(states)
-    state_bytes = 0
     for state in waiting:
         for following in _steps(*state, rewrites):
             if following in states:
@@ -82,8 +106,9 @@ def other_readings(target: bytes, slash: EncodedSlash = EncodedSlash.BOTH) -> tu
             states[following] = None
             readings[read(*following)] = None
             waiting.append(following)
-            state_bytes += len(following[0])
-            if len(readings) > _MAX_READINGS or len(states) > _MAX_STATES or state_bytes > _MAX_STATE_BYTES:
+            # A query that is as it was costs nothing.
+            is_affordable = work.may_take(following[0], b"" if following[1] is state[1] else following[1])
+            if not is_affordable or len(readings) > _MAX_READINGS or len(states) > _MAX_STATES:
                 return None
     return tuple(readings)[1:]
 
@@ -109,7 +134,7 @@ def _read(path: bytes, query: bytes) -> Reading:
     if _PERCENT not in trimmed:
         segments = trimmed.split(b"/")
     elif _ENCODED_SLASH.search(trimmed):
-        segments = [unquote_to_bytes(segment) for segment in trimmed.split(b"/")]
+        segments = [unquote_to_bytes(segment) if _PERCENT in segment else segment for segment in trimmed.split(b"/")]
     else:
         # The same, in one go.
         segments = unquote_to_bytes(trimmed).split(b"/")
@@ -156,8 +181,8 @@ def _decode(path: bytes) -> bytes:
 
 
 def _decode_but_slashes(path: bytes) -> bytes:
-    # An escape is never made of what stands on both sides of another, so the parts can be decoded on their own.
-    return _upper_escapes(b"%2F".join(unquote_to_bytes(part) for part in path.split(b"%2F")))
+    # Once escaped, an encoded slash comes out as it was.
+    return _upper_escapes(unquote_to_bytes(path.replace(b"%2F", b"%252F")))
 
 
 def _resolve_dots(one: frozenset[bytes], two: frozenset[bytes], path: bytes) -> bytes:
