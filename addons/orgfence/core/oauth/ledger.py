@@ -106,17 +106,28 @@ class GrantLedger:
 
         What is returned can be handed in with the answer, where that is seen to be the answer to this very request.
         """
+        for rival in request.rivals:
+            # Whichever of them is answered, it is not the answer to another request of its state.
+            self.authorized(issuer, rival, now)
+        if request.rivals:
+            return None
+        plain = self._keys.pending(issuer, request.redirect_uri, request.state)
         if not request.request_uri:
             begun = self._begun(issuer, request, now)
-            self._begin(self._keys.pending(issuer, request.redirect_uri, request.state), begun, now)
+            self._begin(plain, begun, now)
             return begun
 
         key = self._keys.pushed(issuer, request.request_uri)
         pushed = self._table.get(key, now)
+        says_more = request.redirect_uri is not None or bool(request.state)
+        if says_more and not (isinstance(pushed, Begun) and pushed.pending == plain):
+            # An issuer that knows nothing of `request_uri` goes by these.
+            self._begin(plain, None, now)
         if not isinstance(pushed, Begun):
             return None
         opened = pushed._replace(authorization=pushed.authorization._replace(at=now))
-        begun = opened if request.client == pushed.client else None
+        is_one = request.client == pushed.client and request.orgs in {(), pushed.authorization.orgs}
+        begun = opened if is_one else None
         self._begin(pushed.pending, begun, now)
         # It has to outlast what is pending: opened once more, it makes that ambiguous.
         self._put(key, opened, now, _PENDING)
@@ -264,6 +275,9 @@ class GrantLedger:
         named, granted = _named(orgs), held.grant.orgs
         if token is not None:
             good_for = token.claim_for(None).orgs
+        elif len(orgs) > 1:
+            # For whichever of them the issuer has read.
+            good_for = frozenset()
         elif granted or held.grant.authorization is not None:
             # Nobody has seen that the issuer gives more than the grant has, whatever it was asked for.
             good_for = named & granted or granted
@@ -290,5 +304,5 @@ class GrantLedger:
 
 
 def _named(orgs: tuple[bytes, ...]) -> frozenset[bytes]:
-    """Return the orgs that a request names; a parameter without a value names none."""
-    return frozenset(filter(None, orgs))
+    """Return the org that a request names. Of several nobody knows which one the issuer has read; so of none."""
+    return frozenset(filter(None, orgs)) if len(orgs) == 1 else frozenset()
