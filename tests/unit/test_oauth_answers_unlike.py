@@ -158,6 +158,17 @@ def test_a_refusal_is_no_fault(body: bytes, fields: tuple[tuple[bytes, bytes], .
         assert answered(body, *fields, status=status) is None
 
 
+def test_an_answer_is_read_without_its_content_coding() -> None:
+    """Whatever its coded bytes look like."""
+    padding = "".join(f"{n:x}" for n in range(40_000))
+    body = gzip.compress(json.dumps({"access_token": RIGHT, "id_token": padding}).encode())
+    assert body.count(b"&") > 100
+    assert told(answered(body, JSON, (b"content-encoding", b"gzip"))) == []
+    body = gzip.compress(b"access_token=%s&id_token=%s" % (WRONG.encode(), padding.encode()))
+    assert body.count(b"&") > 100
+    assert told(answered(body, FORM, (b"content-encoding", b"gzip"))) == ["issued_org_missing"]
+
+
 def test_two_members_of_gzip_are_two_answers() -> None:
     """Some clients stop at the first."""
     two = gzip.compress(json.dumps({"access_token": WRONG}).encode()) + gzip.compress(b" ")

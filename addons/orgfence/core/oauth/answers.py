@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from orgfence.core.body import RequestBody
-from orgfence.core.json_document import Json
+from orgfence.core.json_document import Json, resembles_json
 from orgfence.core.oauth.exchange import Redirect, TokenResponse
 from orgfence.core.oauth.names import folded, form_text
 from orgfence.core.oauth.requests import without_query
@@ -111,9 +111,7 @@ def _objects(body: RequestBody) -> list[tuple[int, _Object]] | None:
     parts = body.as_form_or_json()
     if parts is None:
         return None
-    is_json = [isinstance(document, tuple | list) for _, document in parts]
-    if any(is_json) and not all(is_json):
-        return None
+    has_json = any(isinstance(document, tuple | list) for _, document in parts)
     found: list[tuple[int, _Object]] = []
     for form, document in parts:
         if isinstance(document, tuple | list):
@@ -121,9 +119,12 @@ def _objects(body: RequestBody) -> list[tuple[int, _Object]] | None:
             if objects is None:
                 return None
             found += objects
-        elif form.count(b"&") > _MAX_MEMBERS:
+        elif has_json and resembles_json(form):
             return None
-        else:
+        # What still has its content coding is neither.
+        elif not has_json and form.isascii():
+            if form.count(b"&") > _MAX_MEMBERS:
+                return None
             pairs = (pair.partition(b"=") for pair in form.split(b"&"))
             found.append((0, _members((form_text(name), form_text(value)) for name, _, value in pairs)))
     return sorted(found, key=lambda each: each[0])
