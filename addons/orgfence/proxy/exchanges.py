@@ -13,10 +13,10 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from orgfence.core.body import NEEDED_HEADERS, RequestBody
 from orgfence.core.decision import Action, Decision, Inspection, Verdict
 from orgfence.core.known import Known
-from orgfence.core.oauth.answers import TokenError, pushed_answer, redirect_of, token_answer
-from orgfence.core.oauth.decide_answer import decide_answer, read_token
-from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, TokenRequest
-from orgfence.core.oauth.ledger import GrantLedger
+from orgfence.core.oauth.answers import TokenError, pushed_answer, redirect_of, repeats, token_answer
+from orgfence.core.oauth.decide_answer import decide_answer, decide_redirect, implicit, read_token
+from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, TokenRequest, TokenResponse
+from orgfence.core.oauth.ledger import Begun, GrantLedger
 from orgfence.core.oauth.refusal import explain_refusal
 from orgfence.core.request import Authority, canonical_name
 from orgfence.core.ruleset import Ruleset
@@ -94,16 +94,22 @@ class Exchanges:
             self._explain_refusal(flow, response, case, exchange, body)
             return
         decision, issued = answered
-        inspection = Inspection.of((decision,))
+        inspection = self._tell(flow, response, case, decision, started)
         grants = self._grants_of(exchange.issuer.name, flow, case.ruleset)
         if inspection.action is not Action.BLOCKED and issued is not None and grants is not None:
             grants.issued(exchange.issuer.name, exchange.request, issued, decision.token, now)
-        shown = None
+
+    def _tell(
+        self, flow: http.HTTPFlow, response: http.Response, case: Case, decision: Decision, started: float
+    ) -> Inspection:
+        """Carry out what was decided on an answer, and report it."""
+        inspection, shown = Inspection.of((decision,)), None
         if decision.verdict is not Verdict.ALLOW:
             shown = Shown.of(decision, case.ruleset)
             self._enforce(flow, response, case, inspection, decision, shown)
         seconds = time.perf_counter() - started
         self._reporter.issued(flow, inspection, case.ruleset, shown, seconds)
+        return inspection
 
     def _enforce(
         self,
@@ -154,8 +160,11 @@ class Exchanges:
     def _follow(self, flow: http.HTTPFlow, response: http.Response, case: Case) -> None:
         """Read where an issuer sends the browser: from its endpoint at once, or from its sign-in pages later."""
         redirect = redirect_of(response.headers.get("location", ""))
-        if redirect is None:
+        if redirect is None or repeats(redirect, flow.request.data.path):
             return
+        issued = redirect.unclear if redirect.issued is None else (redirect.issued,)
+        if case.endpoint is Endpoint.TOKEN and case.exchange is not None and issued:
+            self._judge_redirect(flow, response, case, case.exchange, issued)
         asked = case.exchange.issuer.name if case.exchange is not None and case.endpoint is Endpoint.AUTHORIZE else None
         for issuer in case.ruleset.issuers_of(request_of(flow)):
             grants = self._grants_of(issuer, flow, case.ruleset)
@@ -165,7 +174,25 @@ class Exchanges:
             if redirect.issued is not None:
                 token, _ = read_token(redirect.issued.access_token, issuer, case.ruleset, self._known)
             begun = case.begun if issuer == asked else None
-            grants.redirected(issuer, redirect, token, self._clock(), begun)
+            if not redirect.unclear:
+                begun = grants.redirected(issuer, redirect, token, self._clock(), begun)
+            exchange = _implicit(issuer, case, begun, is_asked=issuer == asked)
+            if issued and exchange is not None:
+                self._judge_redirect(flow, response, case, exchange, issued)
+
+    def _judge_redirect(
+        self,
+        flow: http.HTTPFlow,
+        response: http.Response,
+        case: Case,
+        exchange: Exchange,
+        issued: tuple[TokenResponse, ...],
+    ) -> None:
+        """Judge the tokens in a redirect."""
+        started = time.perf_counter()
+        decision = decide_redirect(exchange, issued, case.ruleset, self._known, self._clock())
+        if decision is not None:
+            self._tell(flow, response, case, decision, started)
 
     def _grants_of(self, issuer: str, flow: http.HTTPFlow, ruleset: Ruleset) -> GrantLedger | None:
         """Return what learns from an answer; None: nobody does, or it may be another server's than the issuer's.
@@ -180,6 +207,17 @@ class Exchanges:
         authorities = [Authority(name.encode("utf-8", "surrogateescape"), data.port) for name in names if name]
         found = [host for authority in authorities for host in ruleset.index.hosts(authority)]
         return self._known.grants if any(issuer in host.paths.issuers for host in found) else None
+
+
+def _implicit(issuer: str, case: Case, begun: Begun | None, *, is_asked: bool) -> Exchange | None:
+    """Return the exchange whose tokens come with a redirect; None: it cannot be told which one it is."""
+    oauth = case.ruleset.issuers[issuer].oauth if issuer in case.ruleset.issuers else None
+    if oauth is None:
+        return None
+    if begun is not None:
+        return implicit(oauth, begun.authorization, begun.client)
+    request = None if case.exchange is None or not is_asked else case.exchange.request
+    return implicit(oauth, request, request.client) if isinstance(request, AuthorizeRequest) else None
 
 
 def _in_place_of_what_comes(error: http.Response) -> http.Response:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from itertools import islice, product
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from orgfence.core.body import RequestBody
 from orgfence.core.json_document import Json, resembles_json
@@ -78,25 +78,41 @@ def redirect_of(location: str) -> Redirect | None:
     """Read where an answer to an authorize request leads; None where it is no such answer, or one that is unclear."""
     rest, _, fragment = location.partition("#")
     query = rest.partition("?")[2]
-    members: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
     try:
         pairs = [pair for part in (query, fragment) for pair in parse_qsl(part, max_num_fields=_MAX_MEMBERS)]
     except ValueError:
         return None
-    for name, value in pairs:
-        if members.setdefault(name, value) != value and name in _OF_ANSWERS:
-            return None
-    token = members.get("access_token")
-    if not token and "code" not in members and "error" not in members:
+    for name, value in dict.fromkeys(pairs):
+        members.setdefault(name, []).append(value)
+    codes, states, tokens = (members.get(name, []) for name in ("code", "state", "access_token"))
+    if not tokens and not codes and "error" not in members:
         return None
-    issued = None
-    if token:
-        expires_in = _seconds(members.get("expires_in"))
-        issued = TokenResponse(token, None, expires_in, _scopes(members.get("scope")))
-    return Redirect(without_query(location), members.get("state", ""), members.get("code"), issued)
+    expires_in = _seconds(members.get("expires_in", [None])[0])
+    scopes = _scopes(members.get("scope", [None])[0])
+    issued = tuple(TokenResponse(token, None, expires_in, scopes) for token in tokens)
+    if len(codes) > 1 or len(states) > 1 or len(tokens) > 1:
+        return Redirect(without_query(location), "", None, None, unclear=issued) if issued else None
+    state, code = "".join(states), "".join(codes) or None
+    return Redirect(without_query(location), state, code, issued[0] if issued else None)
 
 
-_OF_ANSWERS = frozenset({"access_token", "code", "state"})
+def repeats(redirect: Redirect, target: bytes) -> bool:
+    """Return whether what comes with a redirect stands in the request's own target already.
+
+    Then whoever wrote that URL has chosen it, and not the issuer: sign-out pages redirect to where they are told.
+    """
+    issued = redirect.unclear if redirect.issued is None else (redirect.issued,)
+    values = [value.encode() for value in (redirect.code, *(each.access_token for each in issued)) if value]
+    for _ in range(_MOST_ESCAPED):
+        if any(value in target for value in values):
+            return True
+        target = unquote_to_bytes(target)
+    return False
+
+
+# A URL in a parameter of a URL in a parameter.
+_MOST_ESCAPED = 4
 # Answers have some ten.
 _MAX_MEMBERS = 100
 # The answer with all that an issuer says of a user has some hundred.

@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from orgfence.core.body import RequestBody
-from orgfence.core.decision import Decision, Reason, Verdict
+from orgfence.core.decision import Decision, Enforcement, Reason, Verdict
 from orgfence.core.known import Known
 from orgfence.core.oauth.answers import Issued, TokenError, token_answer
 from orgfence.core.oauth.decide import RAISE_THE_LIMIT, exchange_decision
-from orgfence.core.oauth.exchange import Exchange, Fault, Step, TokenRequest, TokenResponse
+from orgfence.core.oauth.exchange import AuthorizeRequest, Exchange, Fault, Step, TokenRequest, TokenResponse
+from orgfence.core.oauth.grant import Authorization
+from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.judge_token_response import Times, org_faults, token_response_faults
 from orgfence.core.oauth.words import most_severe_first
 from orgfence.core.rule import Rule
@@ -45,20 +47,28 @@ def decide_answer(
         return _failed(rule, asked, error)
 
 
-def decide_issued(
-    asked: Exchange, issued: TokenResponse | None, ruleset: Ruleset, known: Known, now: float
-) -> Answered | None:
-    """Judge what came with a redirect, which cannot be taken back. None: nobody judges this issuer any more.
+def implicit(issuer: OAuthIssuer, begun: Authorization | AuthorizeRequest, client: str | None) -> Exchange:
+    """Return the exchange that an authorize request is, where a token comes with its answer (the implicit grant)."""
+    asked = TokenRequest("implicit", client, begun.orgs, begun.scopes)
+    return Exchange(step=Step.TOKEN_RESPONSE, issuer=issuer, request=asked, readings=((asked, None),))
 
-    None for `issued`: tokens came, and it cannot be told which.
+
+def decide_redirect(
+    asked: Exchange, issued: tuple[TokenResponse, ...], ruleset: Ruleset, known: Known, now: float
+) -> Decision | None:
+    """Judge the tokens that came with a redirect. None: nobody judges this issuer any more.
+
+    What is in a redirect is never blocked: a browser follows it.
     """
     rule = ruleset.answer_rules.get(asked.issuer.name)
     if rule is None:
         return None
+    most = Enforcement.ANNOTATE
+    rule = replace(rule, enforcement=min(rule.enforcement, most), undetermined=min(rule.undetermined, most))
     try:
-        return _judged(rule, asked, None if issued is None else Issued((issued,)), ruleset, known, now)
+        return _judged(rule, asked, Issued(issued), ruleset, known, now).decision
     except Exception as error:  # noqa: BLE001 - as above
-        return _failed(rule, asked, error)
+        return _failed(rule, asked, error).decision
 
 
 def _failed(rule: Rule, asked: Exchange, error: Exception) -> Answered:

@@ -113,8 +113,10 @@ class Redirect(NamedTuple):
     state: str
     #: Secret. None: there is none, as in an error or under the implicit grant.
     code: str | None
-    #: What the implicit grant issues, in the fragment. None: there is none.
+    #: What the implicit grant issues, in the fragment. None: there is none, or it cannot be told which.
     issued: TokenResponse | None
+    #: Where there are several access tokens, each; nobody knows which one the client has.
+    unclear: tuple[TokenResponse, ...] = ()
 
     def __repr__(self) -> str:
         """Leave out what is secret."""
