@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 from tests.guarding import NOW, load, request_of
 from tests.tokens import jwt_of
 
+from orgfence.core.body import RequestBody
 from orgfence.core.decision import Decision, Inspection, NeedBody
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
 from orgfence.core.oauth.answers import redirect_of
-from orgfence.core.oauth.decide import decide_answer
+from orgfence.core.oauth.decide_answer import decide_answer
 from orgfence.core.oauth.exchange import AuthorizeRequest, Exchange, TokenRequest
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.request import AWAITED, Request
@@ -24,6 +25,7 @@ REDIRECT_URI = "https://app.test/cb"
 #: The usual issuer of the tests.
 OAUTH = "org_parameter: org_id"
 ORGS = f"orgs: {{acme: {{id: {ACME}}}, globex: {{id: {GLOBEX}}}}}"
+MIB = 1024 * 1024
 _FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
 
 
@@ -56,11 +58,13 @@ class SignIns:
         body = urlencode({"client_id": "app", **form}).encode()
         return self.judge(request_of(path, _FORM, method=b"POST", hosts=(b"login.test",), body=body))
 
-    def answer(self, asked: Decision, content: Mapping[str, object] | bytes, status: int = 200) -> Decision | None:
-        """Answer a token request, and return what is said of it."""
+    def answer(
+        self, asked: Decision, content: Mapping[str, object] | bytes, status: int = 200, *fields: tuple[bytes, bytes]
+    ) -> Decision | None:
+        """Answer a token request, and return what is said of it; by default the answer is JSON."""
         exchange = exchange_of(asked)
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        answered = decide_answer(exchange, status, "application/json", body, self.ruleset, self.known, NOW)
+        answered = decide_answer(exchange, status, answer_body(body, *fields), self.ruleset, self.known, NOW)
         if answered is None:
             return None
         decision, issued = answered
@@ -85,7 +89,7 @@ class SignIns:
 
     def unread(self, asked: Decision) -> tuple[Decision, object] | None:
         """Answer a token request by what cannot be read."""
-        return decide_answer(exchange_of(asked), 200, "application/json", None, self.ruleset, self.known, NOW)
+        return decide_answer(exchange_of(asked), 200, answer_body(None), self.ruleset, self.known, NOW)
 
     def judge(self, request: Request) -> Decision:
         """Return what decides on a request."""
@@ -122,6 +126,11 @@ def needs_body(ruleset: Ruleset, path: bytes, method: bytes) -> bool:
     """Return whether a request to the issuer waits for its body."""
     request = request_of(path, _FORM, method=method, hosts=(b"login.test",), body=AWAITED)
     return isinstance(inspect(request, ruleset, Known(TokenCache()), NOW), NeedBody)
+
+
+def answer_body(body: bytes | None, *fields: tuple[bytes, bytes]) -> RequestBody:
+    """Return the body of an issuer's answer; by default it is JSON."""
+    return RequestBody(body, {name: [value] for name, value in fields or [(b"content-type", b"application/json")]}, MIB)
 
 
 def exchange_of(decision: Decision) -> Exchange:

@@ -16,11 +16,14 @@ from orgfence.core.oauth.ledger import GrantLedger
 
 ISSUERS = ("corp", "keycloak")
 CLIENTS = ("app", "spa")
-ORGS = ((), (b"acme",), (b"globex", b"acme"))
+ORGS = ((), (b"acme",), (b"globex", b"acme"), (b"globex", b""))
 SCOPES = (None, ("read",), ("read", "write"))
 CALLBACKS = ("https://SECRET.example/1", "https://SECRET.example/2")
 START = 1_000_000.0
-STEPS = ("begin", "begin", "open", "answer", "answer", "answer", "exchange", "exchange", "refresh", "machine", "wait")
+STEPS = (
+    *("begin", "begin", "open", "answer", "answer", "answer", "exchange", "exchange", "refresh", "machine"),
+    *("forge", "forge", "set_clock", "wait"),
+)
 
 
 @dataclass
@@ -58,17 +61,25 @@ class World:
 
     def __init__(self, seed: int, room: int) -> None:
         self.choices = random.Random(seed)
+        #: Never goes back.
         self.now = START
+        #: What the machine's clock is ahead of that.
+        self.ahead = 0.0
         self.made = 0
-        self.roomy = GrantLedger()
+        self.roomy = GrantLedger(clock=lambda: self.now)
         self.room = room
-        self.tight = GrantLedger(max_entries=room, max_age=HOUR)
+        self.tight = GrantLedger(max_entries=room, max_age=HOUR, clock=lambda: self.now)
         self.reference = Reference()
         self.sign_ins: list[SignIn] = []
         self.codes: list[Bought] = []
         self.refresh_tokens: list[Bought] = []
         self.access_tokens: list[Bought] = []
         self.attributed = 0
+
+    @property
+    def wall(self) -> float:
+        """What the machine's clock says."""
+        return self.now + self.ahead
 
     def step(self, step: str) -> None:
         """Let something happen; no two things happen at the same time."""
@@ -94,8 +105,8 @@ class World:
             sign_in.opens = AuthorizeRequest(request.client, (), None, None, request_uri=uri)
             # An unseen request with a seen one's state is what nobody could tell apart.
             if not unique or self.chance(0.8):
-                self.tight.pushed(sign_in.issuer, request, uri, self.now)
-                self.roomy.pushed(sign_in.issuer, request, uri, self.now)
+                self.tight.pushed(sign_in.issuer, request, uri, self.wall)
+                self.roomy.pushed(sign_in.issuer, request, uri, self.wall)
                 self.reference.pushed(sign_in.issuer, request, uri, self.now)
         self.sign_ins.append(sign_in)
         if not unique or self.chance(0.9):
@@ -111,10 +122,34 @@ class World:
             self.see_opened(sign_in, opens)
 
     def see_opened(self, sign_in: SignIn, opens: AuthorizeRequest) -> None:
-        sign_in.seen.append(self.now)
-        sign_in.tight = self.tight.authorized(sign_in.issuer, opens, self.now)
-        sign_in.roomy = self.roomy.authorized(sign_in.issuer, opens, self.now)
-        sign_in.reference = self.reference.authorized(sign_in.issuer, opens, self.now)
+        sign_in.seen.append(self.wall)
+        sign_in.tight = self.tight.authorized(sign_in.issuer, opens, self.wall)
+        sign_in.roomy = self.roomy.authorized(sign_in.issuer, opens, self.wall)
+        sign_in.reference = self.reference.authorized(sign_in.issuer, opens, self.now, self.wall)
+
+    def forge(self) -> None:
+        """Somebody sends an authorize request with another's state, by whichever client, in one way or in several."""
+        if not self.sign_ins:
+            return
+        meant = self.recent(self.sign_ins)
+        if not meant.seen:
+            # The answer to what was opened elsewhere nobody could tell from the answer to this.
+            return
+        client = self.choices.choice([*CLIENTS, None])
+        orgs, state = self.choices.choice(ORGS), meant.request.state
+        forged = AuthorizeRequest(client, orgs, None, meant.request.redirect_uri, state)
+        if self.chance(0.3):
+            forged = forged._replace(request_uri=self.choices.choice([meant.opens.request_uri or "urn:x", "urn:x"]))
+        elif self.chance(0.3):
+            other = forged._replace(client=None, state=self.secret("state"))
+            forged = other._replace(rivals=(other, forged._replace(client=None)))
+        self.tight.authorized(meant.issuer, forged, self.wall)
+        self.roomy.authorized(meant.issuer, forged, self.wall)
+        self.reference.authorized(meant.issuer, forged, self.now, self.wall)
+
+    def set_clock(self) -> None:
+        """The machine's clock is set: an hour back, a year ahead, or right again."""
+        self.ahead = self.choices.choice([-HOUR, 365 * 24 * HOUR, 0.0])
 
     def answer(self) -> None:
         """The issuer answers a sign-in, perhaps not for the first time."""
@@ -132,8 +167,8 @@ class World:
             # After login pages the answer is the response to another request.
             if self.chance(0.7):
                 sign_in.tight = sign_in.roomy = sign_in.reference = None
-            self.tight.redirected(sign_in.issuer, redirect, None, self.now, sign_in.tight)
-            self.roomy.redirected(sign_in.issuer, redirect, None, self.now, sign_in.roomy)
+            self.tight.redirected(sign_in.issuer, redirect, None, self.wall, sign_in.tight)
+            self.roomy.redirected(sign_in.issuer, redirect, None, self.wall, sign_in.roomy)
             self.reference.redirected(sign_in.issuer, redirect, self.now, sign_in.reference)
 
     def exchange(self) -> None:
@@ -163,17 +198,17 @@ class World:
             grant_type, client, self.choices.choice(ORGS), self.choices.choice(SCOPES), bought.text or None
         )
         own = client == bought.client and issuer == bought.issuer
-        grant = self.roomy.grant_of(issuer, request, self.now)
+        grant = self.roomy.grant_of(issuer, request, self.wall)
         assert grant == self.reference.grant_of(issuer, request)
         assert own or grant is None or grant.authorization is None
         self.is_true(grant, issuer, client, bought.sign_in)
-        self.is_true(self.tight.grant_of(issuer, request, self.now), issuer, client, bought.sign_in)
+        self.is_true(self.tight.grant_of(issuer, request, self.wall), issuer, client, bought.sign_in)
 
         response = self.tokens(issuer, client or "nobody", bought.sign_in if own else None)
         if self.chance(0.9):
             expected = self.reference.issued(issuer, request, response, self.now)
-            assert self.roomy.issued(issuer, request, response, None, self.now) == expected
-            self.is_true(self.tight.issued(issuer, request, response, None, self.now), issuer, client, bought.sign_in)
+            assert self.roomy.issued(issuer, request, response, None, self.wall) == expected
+            self.is_true(self.tight.issued(issuer, request, response, None, self.wall), issuer, client, bought.sign_in)
 
     def tokens(self, issuer: str, client: str, sign_in: SignIn | None) -> TokenResponse:
         access = Bought(self.secret("access"), issuer, client, sign_in)
@@ -196,11 +231,11 @@ class World:
         """Hold all access tokens that there are against what is known of them."""
         for bought in self.access_tokens:
             raw = bought.text.encode()
-            issued = self.roomy.issued_token(raw, self.now)
-            assert issued == self.reference.issued_token(bought.text, self.now)
-            assert self.roomy.grant_of_token(raw, self.now) == (None if issued is None else issued.grant)
+            issued = self.roomy.issued_token(raw, self.wall)
+            assert issued == self.reference.issued_token(bought.text, self.now, self.wall)
+            assert self.roomy.grant_of_token(raw, self.wall) == (None if issued is None else issued.grant)
             for watching in (self.roomy, self.tight):
-                grant = watching.grant_of_token(raw, self.now)
+                grant = watching.grant_of_token(raw, self.wall)
                 self.is_true(grant, bought.issuer, bought.client, bought.sign_in)
                 self.attributed += grant is not None and grant.authorization is not None
 

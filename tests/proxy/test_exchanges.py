@@ -6,6 +6,7 @@ import socket
 import socketserver
 import threading
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from html import unescape
@@ -376,9 +377,10 @@ def issuing(answer: Callable[[socket.socket], None]) -> Iterator[int]:
             thread.join()
 
 
-def refreshing(port: int, client: str = "app", scope: str = "a") -> bytes:
+def refreshing(port: int, client: str = "app", scope: str = "a", **more: str) -> bytes:
     """Return a refresh that is sent to the forward proxy."""
-    form = urlencode({"grant_type": "refresh_token", "refresh_token": "rt", "client_id": client, "scope": scope})
+    refresh = {"grant_type": "refresh_token", "refresh_token": "rt", "client_id": client, "scope": scope}
+    form = urlencode(refresh | more)
     head = b"POST http://localhost:%d/oauth/token HTTP/1.1\r\nHost: localhost:%d\r\n" % (port, port)
     fields = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(form)
     return head + fields + form.encode()
@@ -427,6 +429,132 @@ def test_a_device_that_waits_for_its_user_is_not_refused(marking: GuardingProxy)
     marking.wait_for_event("outcome", lambda event: "`expired_token`" in event["advice"])
     told = [event["advice"] for event in marking.events("outcome")]
     assert not [advice for advice in told if "`authorization_pending`" in advice or "`slow_down`" in advice]
+
+
+WRONG = access_token("app", GLOBEX, [], opaque=False)
+RIGHT = access_token("app", ACME, [], opaque=False)
+UNREAD = "undetermined; reason=body_unread"
+LACKS_ORG = "mismatch; reason=issued_org_missing"
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "body", "found"),
+    [
+        ("200 OK", "Content-Type: application/json", f'{{"access_token": "{RIGHT}"}}', ""),
+        (
+            "200 OK",
+            "Content-Type: application/json",
+            f'{{"access_token": "{WRONG}", "access_token": "{RIGHT}"}}',
+            LACKS_ORG,
+        ),
+        ("200 OK", "Content-Type: application/json", f'{{"Access_Token": "{WRONG}"}}', LACKS_ORG),
+        ("200 OK", "Content-Type: application/x-www-form-urlencoded", f"access_token={WRONG}&scope=x", LACKS_ORG),
+        ("200 OK", "Content-Type: application/json", '{"access_token": "x", "expires_in": ' + "9" * 6000 + "}", UNREAD),
+        ("200 OK", "Content-Type: application/json\r\nContent-Encoding: zstd", '{"access_token": "x"}', UNREAD),
+        ("200 OK", "Content-Type: application/json\r\nContent-Encoding: dcb", '{"access_token": "x"}', UNREAD),
+        ("200 OK", "Content-Type: application/json; charset=utf-16", '{"access_token": "x"}', UNREAD),
+        ("200 OK", "Content-Type: application/json\r\nContent-Type: text/html", '{"access_token": "x"}', UNREAD),
+        ("200 OK", "Content-Type: text/html", "<html>access_token=x</html>", UNREAD),
+        ("200 OK", "Content-Type: application/json", '{"access_token": "x', UNREAD),
+        ("200 OK", "Content-Type: application/json", ")]}'\n" + '{"access_token": "x"}', UNREAD),
+        ("200 OK", "X-Nothing: at all", "", UNREAD),
+        ("201 Created", "Content-Type: application/json", "[]", UNREAD),
+        ("204 No Content", "X-Nothing: at all", "", UNREAD),
+        ("302 Found", f"Location: https://app.test/cb#access_token={WRONG}", "", LACKS_ORG),
+        ("302 Found", f"Location: https://app.test/cb#access_token={RIGHT}&access_token={WRONG}", "", LACKS_ORG),
+        ("302 Found", f"Location: https://app.test/cb#access_token={RIGHT}", "", ""),
+    ],
+)
+def test_every_answer_of_a_token_endpoint_is_counted_once(
+    marking: GuardingProxy, status: str, fields: str, body: str, found: str
+) -> None:
+    """It is judged where it can be read, undetermined where it cannot, and reaches the client as it is."""
+
+    def answer(connection: socket.socket) -> None:
+        length = "" if status.startswith("204") else f"Content-Length: {len(body)}\r\n"
+        connection.sendall(f"HTTP/1.1 {status}\r\nConnection: close\r\n{length}{fields}\r\n\r\n{body}".encode())
+
+    before = answers_counted(marking)
+    with issuing(answer) as port, marking.raw(FORWARD_PLAIN) as client:
+        client.send(refreshing(port, org_id=ACME))
+        received = client.read_answer()
+    assert received.body == body.encode()
+    assert b"".join(received.values(b"orgfence")).decode().startswith(found)
+    assert bool(found) == bool(received.values(b"orgfence"))
+    wait_until(lambda: answers_counted(marking) != before)
+    reason, verdict = {UNREAD: ("body_unread", "undetermined"), LACKS_ORG: ("issued_org_missing", "mismatch")}.get(
+        found, ("exchange_sound", "allow")
+    )
+    assert answers_counted(marking) - before == {(reason, verdict): 1}
+
+
+def test_a_refusal_is_counted_as_no_fault(marking: GuardingProxy) -> None:
+    """RFC 6749 section 5.2; some issuers refuse with 200."""
+
+    def answer(connection: socket.socket) -> None:
+        body = b'{"error": "invalid_grant"}'
+        head = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % (statuses[len(answered)], len(body)) + body)
+        answered.append(body)
+
+    answered: list[bytes] = []
+    statuses = [b"400 Bad Request", b"401 Unauthorized", b"200 OK", b"503 Busy"]
+    before = answers_counted(marking)
+    with issuing(answer) as port:
+        for _ in statuses:
+            with marking.raw(FORWARD_PLAIN) as client:
+                client.send(refreshing(port, org_id=ACME))
+                assert not any(b"undetermined" in value for value in client.read_answer().values(b"orgfence"))
+    assert len(answered) == len(statuses)
+    assert answers_counted(marking) == before
+
+
+def answers_counted(proxy: GuardingProxy) -> Counter[tuple[str, str]]:
+    """Return how many token responses were counted, by reason and verdict."""
+    labels = re.compile(
+        r'orgfence_oauth_exchanges_total\{issuer="corp",reason="(\w+)",step="token_response",verdict="(\w+)"\}'
+    )
+    found = {labels.fullmatch(name): int(value) for name, value in proxy.metrics().items()}
+    return Counter({(match[1], match[2]): value for match, value in found.items() if match is not None and value})
+
+
+def test_the_token_of_an_implicit_grant_is_judged(marking: GuardingProxy) -> None:
+    """It comes with the redirect and never from the token endpoint; a page that repeats its URL issues nothing."""
+
+    def answer(connection: socket.socket) -> None:
+        location = f"https://app.test/cb#access_token={WRONG}&state=implicit"
+        head = "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n"
+        connection.sendall((head % location).encode())
+
+    before = answers_counted(marking)
+    query = urlencode({"client_id": "app", "state": "implicit", "org_id": ACME, "multi_org": "true"})
+    repeating = urlencode({"next": f"https://app.test/cb#access_token={WRONG}"})
+    with issuing(answer) as port:
+        for path, values in ((f"/logout?{repeating}", []), (f"/oauth/authorize?{query}", [LACKS_ORG])):
+            with marking.raw(FORWARD_PLAIN) as client:
+                head = f"GET http://localhost:{port}{path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
+                client.send(head.encode())
+                found = client.read_answer().values(b"orgfence")
+                assert [value.decode()[: len(LACKS_ORG)] for value in found] == values
+    assert answers_counted(marking) - before == {("issued_org_missing", "mismatch"): 1}
+
+
+@pytest.mark.parametrize("way", [FORWARD_H1, FORWARD_H2, REVERSE_PLAIN], ids=str)
+def test_a_client_that_is_named_twice_gets_no_token_for_another_org_unnoticed(servers: Servers, way: Way) -> None:
+    """In the body, and by `Authorization: Basic` and the body; a block tells it apart from a wrong grant."""
+    policy = POLICY.format(top="enforcement: block", oauth=", clients: {pinned: acme}")
+    with GuardingProxy(servers.issuer, policy) as proxy:
+        other = f"client_id=other&client_secret={secret_of('other')}&grant_type=client_credentials&org_id={GLOBEX}"
+        basic = (b"authorization", b"Basic " + b64encode(b"pinned:" + secret_of("pinned").encode()))
+        for body, fields in (
+            (f"client_id=pinned&{other}", (FORM,)),
+            (f"{other}&CLIENT_ID=pinned", (FORM,)),
+            (f"{other}&client_id%5B%5D=pinned", (FORM,)),
+            (other, (FORM, basic)),
+        ):
+            answer = proxy.call(way, b"/oauth/token", *fields, method=b"POST", body=body.encode())
+            assert oauth_error(answer)["reason"] == "credential_ambiguous"
+    assert not servers.issuer.received
 
 
 FORGEABLE = (

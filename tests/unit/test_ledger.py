@@ -139,15 +139,17 @@ def test_a_replay_belongs_to_the_grant_that_it_was_part_of() -> None:
 
 
 def test_what_was_pushed_is_what_its_request_uri_stands_for() -> None:
-    """State, redirect URI, orgs and scopes are the pushed ones, whatever stands beside the URI."""
-    ledger = GrantLedger()
-    ledger.pushed("corp", asked(orgs=(b"acme",)), "urn:1", 90)
-    beside = asked(orgs=(b"globex",), scopes=None, redirect_uri=None, state="other", request_uri="urn:1")
-    ledger.authorized("corp", beside, 100)
-    ledger.redirected("corp", answer("wrong", state="other"), None, 105)
-    ledger.redirected("corp", answer(), None, 110)
-    assert beginning(ledger, "wrong") is None
-    assert beginning(ledger) == Authorization(100, (b"acme",), ("read", "write"))
+    """State, redirect URI, orgs and scopes are the pushed ones; another org beside the URI may be what is read."""
+    for orgs in ((), (b"acme",), (b"globex",)):
+        ledger = GrantLedger()
+        ledger.pushed("corp", asked(orgs=(b"acme",)), "urn:1", 90)
+        beside = asked(orgs=orgs, scopes=None, redirect_uri=None, state="other", request_uri="urn:1")
+        ledger.authorized("corp", beside, 100)
+        ledger.redirected("corp", answer("wrong", state="other"), None, 105)
+        ledger.redirected("corp", answer(), None, 110)
+        assert beginning(ledger, "wrong") is None
+        begun = None if orgs == (b"globex",) else Authorization(100, (b"acme",), ("read", "write"))
+        assert beginning(ledger) == begun
 
 
 @pytest.mark.parametrize("opened_by", ["other", None])
@@ -391,9 +393,12 @@ def test_the_orgs_of_a_token_are_its_own_or_else_those_of_the_grant_that_were_na
     signed_in(ledger)
     assert orgs_of(by_code(orgs=(b"initech",)), token_for(b"globex", b"acme")) == {b"globex", b"acme"}
     assert orgs_of(by_code(orgs=(b"initech",)), token_for()) == frozenset()
-    assert orgs_of(by_code(orgs=(b"initech", b"")), None) == {b"globex", b"acme"}
-    assert orgs_of(by_code(orgs=(b"acme", b"")), None) == {b"acme"}
-    assert orgs_of(by_refresh("unseen", orgs=(b"initech", b"")), None) == {b"initech"}
+    assert orgs_of(by_code(orgs=(b"initech",)), None) == {b"globex", b"acme"}
+    assert orgs_of(by_code(orgs=(b"acme",)), None) == {b"acme"}
+    assert orgs_of(by_refresh("unseen", orgs=(b"initech",)), None) == {b"initech"}
+    # Of several, nobody knows which one the issuer has read.
+    for orgs in ((b"acme", b""), (b"acme", b"globex")):
+        assert orgs_of(by_code(orgs=orgs), None) == orgs_of(by_refresh("unseen", orgs=orgs), None) == frozenset()
     assert orgs_of(by_refresh("unseen"), None) == frozenset()
     ledger.authorized("corp", asked(state="other"), 100)
     ledger.redirected("corp", answer("other", "other"), None, 110)
@@ -577,7 +582,8 @@ def test_long_texts_take_the_room_of_many_entries() -> None:
 
     before = ledger.entries
     ledger.issued("corp", by_client("x" * 70_000), tokens("longer"), None, 100)
-    ledger.issued("corp", by_client(orgs=tuple(b"%d" % number for number in range(2000))), tokens("many"), None, 100)
+    many = tokens("many", scopes=tuple(f"{number}" for number in range(2000)))
+    ledger.issued("corp", by_client(), many, None, 100)
     assert ledger.grant_of_token(b"longer", 100) is None
     assert ledger.grant_of_token(b"many", 100) is None
     assert ledger.entries == before
@@ -691,3 +697,136 @@ def test_the_ledger_does_not_show_what_it_holds() -> None:
     assert "state" not in repr(ledger)
     assert "app" not in repr(ledger)
     assert ledger_module.MAX_ENTRIES == 32_768
+
+
+def test_a_request_that_may_be_any_of_several_makes_all_of_them_ambiguous() -> None:
+    """A forged one that names its own state and another's is taken for neither."""
+    ledger = GrantLedger()
+    ledger.authorized("corp", asked(state="of somebody"), 100)
+    forged = asked(client=None, state="own")
+    assert ledger.authorized("corp", forged._replace(rivals=(forged, asked(None, state="of somebody"))), 101) is None
+    for state in ("own", "of somebody"):
+        ledger.redirected("corp", answer(state, state), None, 110)
+        assert beginning(ledger, state) is None
+
+
+def test_what_stands_beside_a_request_uri_may_be_what_is_answered() -> None:
+    """An issuer that does not know `request_uri` goes by the state beside it, which may be another sign-in's."""
+    for beside in (asked(request_uri="urn:unseen"), asked(request_uri="urn:1")):
+        ledger = GrantLedger()
+        ledger.authorized("corp", asked(), 100)
+        ledger.pushed("corp", asked(state="pushed"), "urn:1", 100)
+        ledger.authorized("corp", beside, 101)
+        ledger.redirected("corp", answer(), None, 110)
+        assert beginning(ledger) is None
+    ledger = GrantLedger()
+    ledger.pushed("corp", asked(), "urn:1", 100)
+    ledger.authorized("corp", asked(request_uri="urn:1"), 101)
+    ledger.redirected("corp", answer(), None, 110)
+    assert beginning(ledger) is not None
+
+
+def test_who_knows_the_state_of_what_was_pushed_unseen_begins_nothing_in_its_place() -> None:
+    """Nobody here knows that state, so a plain request of the same client may carry it; another client's may not."""
+    ledger = GrantLedger()
+    ledger.authorized("corp", asked(redirect_uri=None, state="", request_uri="urn:unseen", orgs=()), 100)
+    for client, is_known in (("app", False), ("other", True)):
+        ledger.authorized("corp", asked(client, state=client), 101)
+        ledger.redirected("corp", answer(client, client), None, 110)
+        assert (beginning(ledger, client, client) is not None) == is_known
+    ledger.pushed("corp", asked(state="pushed"), "urn:1", 120)
+    ledger.authorized("corp", asked(redirect_uri=None, state="", request_uri="urn:1", orgs=()), 121)
+    ledger.redirected("corp", answer("pushed", "pushed"), None, 122)
+    assert beginning(ledger, "pushed") is not None
+
+
+class Clock:
+    """A clock that never goes back, as the machine has one beside that which people set."""
+
+    def __init__(self) -> None:
+        self.age = 0.0
+
+    def __call__(self) -> float:
+        return self.age
+
+
+@pytest.mark.parametrize("jump", [-HOUR, -365 * DAY, HOUR, 365 * DAY])
+def test_a_clock_that_is_set_makes_nothing_older_or_younger(jump: float) -> None:
+    """What was seen is known for as long as it would have been, neither longer nor shorter."""
+    clock = Clock()
+    ledger = GrantLedger(max_age=10 * DAY, clock=clock)
+    start = 1000 * DAY
+    ledger.authorized("corp", asked(), start)
+    ledger.authorized("corp", asked(state="late"), start)
+    clock.age = 60
+    ledger.redirected("corp", answer(), None, start + jump + 60)
+    assert beginning(ledger, now=start + jump) is not None
+    ledger.issued("corp", by_code(), tokens("access", "refresh", 600), None, start + jump + 60)
+    for number in range(3):
+        ledger.issued("corp", by_client(), tokens(f"{number}"), None, start + jump)
+    clock.age = 120
+    # The clock is set right again: it expires ten minutes after it was issued.
+    issued = ledger.issued_token(b"access", start + 120)
+    assert issued is not None
+    assert issued.expires == start + 660
+    clock.age = 60 + 600 + HOUR
+    assert ledger.issued_token(b"access", start) is None
+    ledger.redirected("corp", answer("late", "late"), None, start + 10)
+    assert beginning(ledger, "late", now=start) is None
+    clock.age = 10 * DAY + 59
+    assert ledger.grant_of("corp", by_refresh("refresh"), start + jump) is not None
+    clock.age = 10 * DAY + 60
+    assert ledger.grant_of("corp", by_refresh("refresh"), start + jump) is None
+
+
+def test_a_state_is_seen_twice_whatever_the_clock_says() -> None:
+    """A clock that is set a year ahead and back forgets no state."""
+    clock = Clock()
+    ledger = GrantLedger(clock=clock)
+    ledger.authorized("corp", asked(), 100)
+    for jump in (400 * DAY, 800 * DAY, -DAY):
+        ledger.authorized("corp", asked(state=f"{jump}"), 100 + jump)
+    ledger.authorized("corp", asked(), 101)
+    ledger.redirected("corp", answer(), None, 110)
+    assert beginning(ledger) is None
+
+
+def test_two_refreshes_at_once_are_one_grant() -> None:
+    """Whichever is answered first, whether its token was seen issued, and however often it is tried again."""
+    for is_seen in (True, False):
+        ledger = GrantLedger()
+        if is_seen:
+            signed_in(ledger)
+            ledger.issued("corp", by_code(), tokens("access", "refresh"), None, 120)
+        asked_at_once = [by_refresh("refresh"), by_refresh("refresh")]
+        before = [ledger.grant_of("corp", request, 130) for request in asked_at_once]
+        assert before[0] == before[1]
+        for number in (1, 0, 2):
+            ledger.issued("corp", by_refresh("refresh"), tokens(f"access-{number}", f"refresh-{number}"), None, 131)
+        begun = None if before[0] is None else before[0].authorization
+        assert (begun is not None) == is_seen
+        for number in (0, 1, 2):
+            grant, next_grant = (
+                ledger.grant_of_token(b"access-%d" % number, 140),
+                ledger.grant_of("corp", by_refresh(f"refresh-{number}"), 140),
+            )
+            assert grant is not None
+            assert next_grant is not None
+            assert grant.authorization == next_grant.authorization == begun
+        # Each of both goes on.
+        for number in (0, 1):
+            ledger.issued("corp", by_refresh(f"refresh-{number}"), tokens(f"next-{number}", "joined"), None, 150)
+        assert ledger.grant_of("corp", by_refresh("joined"), 160) is not None
+
+
+def test_an_answer_that_names_anothers_tokens_takes_nothing_from_them() -> None:
+    """Neither the first nor the last to be given a token has it then; and it is not believed a third time."""
+    ledger = GrantLedger()
+    signed_in(ledger)
+    ledger.issued("corp", by_code(), tokens("access", "refresh"), None, 120)
+    ledger.issued("corp", by_client(orgs=(b"globex",)), tokens("access", "refresh"), None, 121)
+    for _ in range(2):
+        assert ledger.grant_of_token(b"access", 122) is None
+        assert ledger.grant_of("corp", by_refresh("refresh"), 122) is None
+        ledger.issued("corp", by_code(), tokens("access", "refresh"), None, 123)
+    assert beginning(ledger) is not None

@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_undetermined(
         assert details(decision).startswith("The request is larger than `body_limit`, or neither a form nor JSON")
         assert told(sign_ins.answer(decision, {"access_token": token(org_ids=[])})) == ["org_claim_empty"]
     else:
-        assert decision.exchange is None
+        assert exchange_of(decision).begins_nothing
 
 
 def test_salesforce_ids_are_one_in_either_form() -> None:

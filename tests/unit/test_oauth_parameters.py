@@ -9,7 +9,8 @@ from tests.tokens import jwt_of
 from orgfence.core.body import RequestBody
 from orgfence.core.oauth.exchange import AuthorizeRequest, TokenRequest
 from orgfence.core.oauth.issuer import OAuthIssuer
-from orgfence.core.oauth.parameters import Parameters, authorize_request, token_request, without_query
+from orgfence.core.oauth.parameters import Parameters
+from orgfence.core.oauth.requests import authorize_request, token_request, without_query
 from orgfence.core.orgs import OrgNames
 from orgfence.core.request import Fields
 
@@ -20,8 +21,12 @@ FORM = b"application/x-www-form-urlencoded"
 SECRET = "hunter2"
 
 
+def body_of(body: bytes | None, content_type: bytes = FORM) -> RequestBody:
+    return RequestBody(body, {b"content-type": [content_type]}, 1000)
+
+
 def in_body(body: bytes | None, content_type: bytes = FORM) -> Parameters:
-    return Parameters(b"", RequestBody(body, {b"content-type": [content_type]}, 1000))
+    return Parameters(b"", body_of(body, content_type))
 
 
 def authorize(query: bytes) -> AuthorizeRequest:
@@ -30,7 +35,7 @@ def authorize(query: bytes) -> AuthorizeRequest:
 
 def token(body: bytes, content_type: bytes = FORM, *authorization: bytes) -> TokenRequest:
     fields: Fields = {b"authorization": list(authorization)} if authorization else {}
-    return token_request(in_body(body, content_type), fields, ISSUER, ORGS)
+    return token_request(in_body(body, content_type), fields, ISSUER, ORGS).request
 
 
 def basic(text: str) -> bytes:
@@ -55,7 +60,7 @@ def test_an_authorize_request_is_read_from_its_query() -> None:
 
 def test_what_stands_in_the_query_of_a_post_counts_as_well() -> None:
     """Zoom's clients put a token request there, and a form goes to the URL of its page."""
-    both = Parameters(b"grant_type=refresh_token&scope=b&scope=a", in_body(b"scope=a&code=c").body)
+    both = Parameters(b"grant_type=refresh_token&scope=b&scope=a", body_of(b"scope=a&code=c"))
     assert [both.values(name) for name in ("grant_type", "scope", "code")] == [["refresh_token"], ["a", "b"], ["c"]]
 
 
@@ -93,7 +98,9 @@ def test_the_code_is_the_grant_of_all_others() -> None:
     assert token(b"grant_type=authorization_code&code=hunter2&refresh_token=x").grant == SECRET
     assert token(b"grant_type=client_credentials") == TokenRequest("client_credentials", None, (), None)
     assert token(b"") == TokenRequest("", None, (), None)
-    assert token(b"target=&target=acme").orgs == (ACME,)
+    assert token(b"target=&target=acme").orgs == (ACME, b"")
+    assert token(b"target=&org=acme").orgs == (ACME,)
+    assert token(b"target=").orgs == ()
 
 
 def test_what_cannot_be_read_says_nothing() -> None:

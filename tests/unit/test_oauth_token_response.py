@@ -117,12 +117,11 @@ def test_a_lifetime_that_is_contradicted(claims: dict[str, object], expires_in: 
 
 
 def test_what_is_no_answer_with_tokens_is_not_judged() -> None:
-    """An error, something else, and what comes with another status."""
+    """A refusal, and what comes with a status that issues nothing."""
     sign_ins = SignIns()
     asked = sign_ins.ask(grant_type="client_credentials", org_id="globex")
     useless = {"access_token": token(org_ids=[ACME])}
     assert sign_ins.answer(asked, {"error": "invalid_grant"}) is None
-    assert sign_ins.answer(asked, b"<html>") is None
     assert sign_ins.answer(asked, useless, status=400) is None
     assert sign_ins.answer(asked, useless, status=302) is None
     assert sign_ins.answer(asked, useless, status=201) is not None
@@ -171,7 +170,7 @@ def test_a_bug_is_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("orgfence.core.oauth.decide.token_response_faults", broken)
+    monkeypatch.setattr("orgfence.core.oauth.decide_answer.token_response_faults", broken)
     sign_ins = SignIns(BOTH)
     decision = sign_ins.answer(sign_ins.ask(grant_type="client_credentials"), {"access_token": token()})
     assert decision is not None

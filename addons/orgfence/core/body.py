@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from orgfence.core.content_coding import undo_codings
 from orgfence.core.form import Form
-from orgfence.core.json_document import ASCII_LABELS, NoDocument, parse_json, resembles_json
+from orgfence.core.json_document import ASCII_LABELS, Json, NoDocument, parse_json, resembles_json
 from orgfence.core.json_members import JsonMembers
 from orgfence.core.names import Found, OtherName
 from orgfence.core.request import Fields, named_by_connection
@@ -22,8 +22,8 @@ NEEDED_HEADERS = frozenset({b"content-type", b"content-encoding"})
 _FORM = b"application/x-www-form-urlencoded"
 # The WHATWG parser takes every form for UTF-8; servers that go by the label differ from it beyond ASCII.
 _FORM_LABELS = frozenset({b"", b"utf-8", b"utf8"}) | ASCII_LABELS
-
-
+# As it stands, or escaped.
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]|%[89A-Fa-f]")
 _NOTHING = Found([])
 
 
@@ -73,6 +73,26 @@ class RequestBody:
         """Return what `find_fields` finds under exactly this name."""
         found = self.find_fields(name, or_json=or_json)
         return None if found is None else found.values
+
+    def as_form_or_json(self) -> list[tuple[bytes, Json]] | None:
+        """Return the body as a form and as a JSON document, once for each way to undo its content codings.
+
+        None: it can be read neither as the one nor as the other for certain. What is no JSON has the document `null`.
+        """
+        if not self._raw:
+            return None if self._raw is None else []
+        if not self._bodies or NoDocument.UNCERTAIN in self._documents:
+            return None
+        media_type, charset = self._content_type
+        if media_type in {b"", _FORM}:
+            # Under such a label what stands beyond ASCII is one text to some servers and another to others.
+            is_clear = charset not in ASCII_LABELS or not any(map(_BEYOND_ASCII.search, self._bodies))
+            if charset not in _FORM_LABELS or not is_clear:
+                return None
+        elif isinstance(self._documents[0], NoDocument):
+            return None
+        documents = [None if isinstance(each, NoDocument) else each for each in self._documents]
+        return list(zip(self._bodies, documents, strict=True))
 
     def _find_members(self, pointer: tuple[str, ...], or_form: bool) -> Found | None:
         if not self._bodies or NoDocument.UNCERTAIN in self._documents:

@@ -49,7 +49,7 @@ class Orgfence:
     ) -> None:
         """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come."""
         self._ruleset = ruleset
-        self._known = Known(TokenCache(), GrantLedger())
+        self._known = Known(TokenCache(), GrantLedger(clock=time.monotonic))
         self._reporter = reporter
         self._stream_above = stream_above
         self._clock = clock

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from orgfence.core.content_coding import undo_codings
+from orgfence.core.body import NEEDED_HEADERS, RequestBody
 from orgfence.core.decision import Action, Decision, Inspection, Verdict
 from orgfence.core.known import Known
-from orgfence.core.oauth.answers import TokenError, pushed_answer, redirect_of, token_answer
-from orgfence.core.oauth.decide import decide_answer, read_token
-from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, TokenRequest
-from orgfence.core.oauth.ledger import GrantLedger
+from orgfence.core.oauth.answers import TokenError, pushed_answer, redirect_of, repeats, token_answer
+from orgfence.core.oauth.decide_answer import decide_answer, decide_redirect, implicit, read_token
+from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, TokenRequest, TokenResponse
+from orgfence.core.oauth.ledger import Begun, GrantLedger
 from orgfence.core.oauth.refusal import explain_refusal
-from orgfence.core.request import Authority
+from orgfence.core.request import Authority, canonical_name
 from orgfence.core.ruleset import Ruleset
 from orgfence.proxy import annotation
 from orgfence.proxy.answer import oauth_error
@@ -46,7 +46,7 @@ class Exchanges:
             return
         exchange = case.exchange = decision.exchange
         case.endpoint = decision.rule.exchange.endpoint
-        if case.endpoint is Endpoint.AUTHORIZE and not exchange.is_form and self._known.grants is not None:
+        if case.endpoint is Endpoint.AUTHORIZE and not exchange.begins_nothing and self._known.grants is not None:
             assert isinstance(exchange.request, AuthorizeRequest)
             case.begun = self._known.grants.authorized(exchange.issuer.name, exchange.request, self._clock())
 
@@ -61,7 +61,7 @@ class Exchanges:
             limit = case.ruleset.handling.body_limit
             length = response.headers.get("content-length", "")
             if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > limit):
-                self._judge(flow, response, case, None)
+                self._judge(flow, response, case, _body_of(response, None, limit))
             else:
                 case.answer_limit = limit
                 response.stream = False
@@ -71,7 +71,7 @@ class Exchanges:
         response = flow.response
         if response is None or case.exchange is None or case.answer_limit is None:
             return
-        body = _content_of(response, case.answer_limit)
+        body = _body_of(response, response.raw_content, case.answer_limit)
         case.answer_limit = None
         if case.endpoint is Endpoint.PAR:
             self._note_pushed(flow, case, case.exchange, response, body)
@@ -80,31 +80,36 @@ class Exchanges:
 
     def answer_is_too_long(self, flow: http.HTTPFlow, case: Case) -> None:
         """Judge an answer of which more has come than is held, before what came goes on."""
-        case.answer_limit = None
+        limit, case.answer_limit = case.answer_limit or 0, None
         if flow.response is not None and case.endpoint is Endpoint.TOKEN:
-            self._judge(flow, flow.response, case, None)
+            self._judge(flow, flow.response, case, _body_of(flow.response, None, limit))
 
-    def _judge(self, flow: http.HTTPFlow, response: http.Response, case: Case, body: bytes | None) -> None:
+    def _judge(self, flow: http.HTTPFlow, response: http.Response, case: Case, body: RequestBody) -> None:
         exchange, now = case.exchange, self._clock()
         if exchange is None or not isinstance(exchange.request, TokenRequest):
             return
         started = time.perf_counter()
-        media_type = response.headers.get("content-type", "")
-        answered = decide_answer(exchange, response.status_code, media_type, body, case.ruleset, self._known, now)
+        answered = decide_answer(exchange, response.status_code, body, case.ruleset, self._known, now)
         if answered is None:
-            self._explain_refusal(flow, response, case, exchange, media_type, body)
+            self._explain_refusal(flow, response, case, exchange, body)
             return
         decision, issued = answered
-        inspection = Inspection.of((decision,))
+        inspection = self._tell(flow, response, case, decision, started)
         grants = self._grants_of(exchange.issuer.name, flow, case.ruleset)
         if inspection.action is not Action.BLOCKED and issued is not None and grants is not None:
             grants.issued(exchange.issuer.name, exchange.request, issued, decision.token, now)
-        shown = None
+
+    def _tell(
+        self, flow: http.HTTPFlow, response: http.Response, case: Case, decision: Decision, started: float
+    ) -> Inspection:
+        """Carry out what was decided on an answer, and report it."""
+        inspection, shown = Inspection.of((decision,)), None
         if decision.verdict is not Verdict.ALLOW:
             shown = Shown.of(decision, case.ruleset)
             self._enforce(flow, response, case, inspection, decision, shown)
         seconds = time.perf_counter() - started
         self._reporter.issued(flow, inspection, case.ruleset, shown, seconds)
+        return inspection
 
     def _enforce(
         self,
@@ -130,13 +135,12 @@ class Exchanges:
         response: http.Response,
         case: Case,
         exchange: Exchange,
-        media_type: str,
-        body: bytes | None,
+        body: RequestBody,
     ) -> None:
         """Say why an issuer may have refused: what the request lacked, and where its grant comes from."""
         if not 400 <= response.status_code < 500 or case.inspection is None:
             return
-        answer = None if body is None else token_answer(body, media_type)
+        answer = token_answer(body)
         error = answer.error if isinstance(answer, TokenError) else ""
         if error in _NOT_YET:
             return
@@ -144,10 +148,10 @@ class Exchanges:
         self._reporter.refused_by_issuer(flow, case.inspection, case.ruleset, response.status_code, why)
 
     def _note_pushed(
-        self, flow: http.HTTPFlow, case: Case, exchange: Exchange, response: http.Response, body: bytes | None
+        self, flow: http.HTTPFlow, case: Case, exchange: Exchange, response: http.Response, body: RequestBody
     ) -> None:
         grants = self._grants_of(exchange.issuer.name, flow, case.ruleset)
-        if grants is None or not 200 <= response.status_code < 300 or body is None:
+        if grants is None or not 200 <= response.status_code < 300:
             return
         request_uri = pushed_answer(body)
         if request_uri is not None and isinstance(exchange.request, AuthorizeRequest):
@@ -156,8 +160,11 @@ class Exchanges:
     def _follow(self, flow: http.HTTPFlow, response: http.Response, case: Case) -> None:
         """Read where an issuer sends the browser: from its endpoint at once, or from its sign-in pages later."""
         redirect = redirect_of(response.headers.get("location", ""))
-        if redirect is None:
+        if redirect is None or repeats(redirect, flow.request.data.path):
             return
+        issued = redirect.unclear if redirect.issued is None else (redirect.issued,)
+        if case.endpoint is Endpoint.TOKEN and case.exchange is not None and issued:
+            self._judge_redirect(flow, response, case, case.exchange, issued)
         asked = case.exchange.issuer.name if case.exchange is not None and case.endpoint is Endpoint.AUTHORIZE else None
         for issuer in case.ruleset.issuers_of(request_of(flow)):
             grants = self._grants_of(issuer, flow, case.ruleset)
@@ -167,7 +174,25 @@ class Exchanges:
             if redirect.issued is not None:
                 token, _ = read_token(redirect.issued.access_token, issuer, case.ruleset, self._known)
             begun = case.begun if issuer == asked else None
-            grants.redirected(issuer, redirect, token, self._clock(), begun)
+            if not redirect.unclear:
+                begun = grants.redirected(issuer, redirect, token, self._clock(), begun)
+            exchange = _implicit(issuer, case, begun, is_asked=issuer == asked)
+            if issued and exchange is not None:
+                self._judge_redirect(flow, response, case, exchange, issued)
+
+    def _judge_redirect(
+        self,
+        flow: http.HTTPFlow,
+        response: http.Response,
+        case: Case,
+        exchange: Exchange,
+        issued: tuple[TokenResponse, ...],
+    ) -> None:
+        """Judge the tokens in a redirect."""
+        started = time.perf_counter()
+        decision = decide_redirect(exchange, issued, case.ruleset, self._known, self._clock())
+        if decision is not None:
+            self._tell(flow, response, case, decision, started)
 
     def _grants_of(self, issuer: str, flow: http.HTTPFlow, ruleset: Ruleset) -> GrantLedger | None:
         """Return what learns from an answer; None: nobody does, or it may be another server's than the issuer's.
@@ -184,6 +209,17 @@ class Exchanges:
         return self._known.grants if any(issuer in host.paths.issuers for host in found) else None
 
 
+def _implicit(issuer: str, case: Case, begun: Begun | None, *, is_asked: bool) -> Exchange | None:
+    """Return the exchange whose tokens come with a redirect; None: it cannot be told which one it is."""
+    oauth = case.ruleset.issuers[issuer].oauth if issuer in case.ruleset.issuers else None
+    if oauth is None:
+        return None
+    if begun is not None:
+        return implicit(oauth, begun.authorization, begun.client)
+    request = None if case.exchange is None or not is_asked else case.exchange.request
+    return implicit(oauth, request, request.client) if isinstance(request, AuthorizeRequest) else None
+
+
 def _in_place_of_what_comes(error: http.Response) -> http.Response:
     """Have an answer of ours sent in place of one whose body is still coming, and will not be held."""
     body = error.raw_content or b""
@@ -198,11 +234,14 @@ _NOT_YET = frozenset({"authorization_pending", "slow_down"})
 _MAX_DIGITS = 18
 
 
-def _content_of(response: http.Response, limit: int) -> bytes | None:
-    """Return a body without its content codings; None where it cannot be read."""
-    raw = response.raw_content
-    if raw is None:
-        return None
-    codings = [value.encode("utf-8", "surrogateescape") for value in response.headers.get_all("content-encoding")]
-    bodies = undo_codings(raw, codings, limit)
-    return None if bodies is None else bodies[0]
+def _body_of(response: http.Response, raw: bytes | None, limit: int) -> RequestBody:
+    """Return an answer's body, read as a request's is; `raw` is None where it could not be had."""
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in response.headers.fields:
+        canonical = canonical_name(name)
+        if canonical in _NEEDED_HEADERS:
+            fields.setdefault(canonical, []).append(value)
+    return RequestBody(raw, fields, limit)
+
+
+_NEEDED_HEADERS = NEEDED_HEADERS | {b"connection"}

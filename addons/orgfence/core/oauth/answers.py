@@ -1,12 +1,20 @@
-"""What an issuer answers: tokens, an error, or the way back to the client with a code or a token in it."""
+"""What an issuer answers: tokens, an error, or the way back to the client with a code or a token in it.
 
-import json
+Clients differ in which of two members of one name they read, and in whether its letter case matters. So each that some
+client may read is found; an answer that some may read in another way still is not read at all.
+"""
+
 import math
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from collections.abc import Iterable
+from itertools import islice, product
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote_to_bytes
 
+from orgfence.core.body import RequestBody
+from orgfence.core.json_document import Json, resembles_json
 from orgfence.core.oauth.exchange import Redirect, TokenResponse
-from orgfence.core.oauth.parameters import without_query
+from orgfence.core.oauth.names import folded, form_text
+from orgfence.core.oauth.requests import without_query
 from orgfence.core.oauth.scopes import scopes_of
 
 
@@ -17,76 +25,177 @@ class TokenError(NamedTuple):
     description: str
 
 
-def token_answer(body: bytes, content_type: str) -> TokenResponse | TokenError | None:
-    """Read the answer of a token endpoint; None where it is neither tokens nor an error.
+class Issued(NamedTuple):
+    """The tokens in an answer."""
+
+    #: Each that a client may read; one, unless the answer says something twice.
+    responses: tuple[TokenResponse, ...]
+    #: The access tokens that stand deeper in it, as a user's beside an app's. Secret.
+    others: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Leave out what is secret."""
+        return f"Issued(responses={self.responses!r})"
+
+
+type _Object = dict[str, list[Json]]
+
+
+def token_answer(body: RequestBody) -> Issued | TokenError | None:
+    """Read the answer of a token endpoint; None where it is neither tokens nor an error that is read for certain.
 
     Section 5.1 has it be JSON; some issuers answer with a form.
     """
-    members = _members(body, content_type)
-    access_token = _text(members, "access_token")
-    if access_token:
-        scope = members.get("scope")
-        return TokenResponse(
-            access_token=access_token,
-            refresh_token=_text(members, "refresh_token") or None,
-            expires_in=_seconds(members.get("expires_in")),
-            scopes=_scopes(scope),
-        )
-    error = _text(members, "error")
-    if error:
-        return TokenError(error, _text(members, "error_description"))
-    return None
+    objects = _objects(body)
+    if objects is None:
+        return None
+    issuing = [(depth, each) for depth, each in objects if _texts(each, "access_token")]
+    if not issuing:
+        return _error(each for depth, each in objects if depth == 0)
+    least = issuing[0][0]
+    main = [response for depth, each in issuing if depth == least for response in _responses(each)]
+    responses = tuple(dict.fromkeys(main))
+    others = [token for depth, each in issuing if depth > least for token in _texts(each, "access_token")]
+    others = list(dict.fromkeys(others))
+    if len(responses) > _MAX_RESPONSES or len(others) > _MAX_RESPONSES:
+        return None
+    return Issued(responses, tuple(others))
 
 
-def pushed_answer(body: bytes) -> str | None:
+# Whoever says one member twice has two; each costs as much as reading a token.
+_MAX_RESPONSES = 16
+
+
+def pushed_answer(body: RequestBody) -> str | None:
     """Return the `request_uri` that stands for a pushed authorize request (RFC 9126 section 2.2)."""
-    return _text(_members(body, "application/json"), "request_uri") or None
+    uris = [uri for depth, each in _objects(body) or () if depth == 0 for uri in _texts(each, "request_uri")]
+    return uris[0] if len(uris) == 1 else None
 
 
 # https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2: a code, in the query; section 4.2.2: a token, in the fragment.
 # https://openid.net/specs/oauth-v2-multiple-response-types-1_0.html lets a code be in the fragment too.
 def redirect_of(location: str) -> Redirect | None:
-    """Read where an answer to an authorize request leads; None where it is no such answer."""
+    """Read where an answer to an authorize request leads; None where it is no such answer, or one that is unclear."""
     rest, _, fragment = location.partition("#")
     query = rest.partition("?")[2]
-    members: dict[str, str] = {}
-    for part in (query, fragment):
-        try:
-            members |= {name: values[0] for name, values in parse_qs(part, max_num_fields=_MAX_MEMBERS).items()}
-        except ValueError:
-            return None
-    token = members.get("access_token")
-    if not token and "code" not in members and "error" not in members:
+    members: dict[str, list[str]] = {}
+    try:
+        pairs = [pair for part in (query, fragment) for pair in parse_qsl(part, max_num_fields=_MAX_MEMBERS)]
+    except ValueError:
         return None
-    issued = None
-    if token:
-        expires_in = _seconds(members.get("expires_in"))
-        issued = TokenResponse(token, None, expires_in, _scopes(members.get("scope")))
-    return Redirect(without_query(location), members.get("state", ""), members.get("code"), issued)
+    for name, value in dict.fromkeys(pairs):
+        members.setdefault(name, []).append(value)
+    codes, states, tokens = (members.get(name, []) for name in ("code", "state", "access_token"))
+    if not tokens and not codes and "error" not in members:
+        return None
+    expires_in = _seconds(members.get("expires_in", [None])[0])
+    scopes = _scopes(members.get("scope", [None])[0])
+    issued = tuple(TokenResponse(token, None, expires_in, scopes) for token in tokens)
+    if len(codes) > 1 or len(states) > 1 or len(tokens) > 1:
+        return Redirect(without_query(location), "", None, None, unclear=issued) if issued else None
+    state, code = "".join(states), "".join(codes) or None
+    return Redirect(without_query(location), state, code, issued[0] if issued else None)
 
 
+def repeats(redirect: Redirect, target: bytes) -> bool:
+    """Return whether what comes with a redirect stands in the request's own target already.
+
+    Then whoever wrote that URL has chosen it, and not the issuer: sign-out pages redirect to where they are told.
+    """
+    issued = redirect.unclear if redirect.issued is None else (redirect.issued,)
+    values = [value.encode() for value in (redirect.code, *(each.access_token for each in issued)) if value]
+    for _ in range(_MOST_ESCAPED):
+        if any(value in target for value in values):
+            return True
+        target = unquote_to_bytes(target)
+    return False
+
+
+# A URL in a parameter of a URL in a parameter.
+_MOST_ESCAPED = 4
 # Answers have some ten.
 _MAX_MEMBERS = 100
+# The answer with all that an issuer says of a user has some hundred.
+_MAX_VALUES = 10_000
 
 
-def _members(body: bytes, content_type: str) -> dict[str, Any]:
-    if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-        try:
-            found = parse_qs(body.decode(), max_num_fields=_MAX_MEMBERS)
-        except (UnicodeDecodeError, ValueError):
-            return {}
-        return {name: values[0] for name, values in found.items()}
-    try:
-        document = json.loads(body)
-    # An answer may hold anything: no UTF-8, no JSON, a nesting without end.
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+def _objects(body: RequestBody) -> list[tuple[int, _Object]] | None:
+    """Return all objects of an answer, with their depths, from the outside in; None where it is not read for certain.
+
+    Members are under their folded names.
+    """
+    parts = body.as_form_or_json()
+    if parts is None:
+        return None
+    has_json = any(isinstance(document, tuple | list) for _, document in parts)
+    found: list[tuple[int, _Object]] = []
+    for form, document in parts:
+        if isinstance(document, tuple | list):
+            objects = _objects_in(document)
+            if objects is None:
+                return None
+            found += objects
+        elif has_json and resembles_json(form):
+            return None
+        # What still has its content coding is neither.
+        elif not has_json and form.isascii():
+            if form.count(b"&") > _MAX_MEMBERS:
+                return None
+            pairs = (pair.partition(b"=") for pair in form.split(b"&"))
+            found.append((0, _members((form_text(name), form_text(value)) for name, _, value in pairs)))
+    return sorted(found, key=lambda each: each[0])
 
 
-def _text(members: dict[str, Any], name: str) -> str:
-    value = members.get(name)
-    return value if isinstance(value, str) else ""
+def _objects_in(document: Json) -> list[tuple[int, _Object]] | None:
+    found: list[tuple[int, _Object]] = []
+    level: list[Json] = [document]
+    depth = count = 0
+    while level:
+        count += len(level)
+        if count > _MAX_VALUES:
+            return None
+        below: list[Json] = []
+        for item in level:
+            if isinstance(item, tuple):
+                found.append((depth, _members(item)))
+                below += [value for _, value in item]
+            elif isinstance(item, list):
+                below += item
+        level = below
+        depth += 1
+    return found
+
+
+def _members(pairs: Iterable[tuple[str, Json]]) -> _Object:
+    members: _Object = {}
+    for name, value in pairs:
+        members.setdefault(folded(name), []).append(value)
+    return members
+
+
+def _responses(members: _Object) -> list[TokenResponse]:
+    """Return what an object issues, in each way to read it."""
+    refresh_tokens: list[str | None] = [*_texts(members, "refresh_token")]
+    ways = product(
+        _texts(members, "access_token"),
+        refresh_tokens or [None],
+        dict.fromkeys(map(_seconds, members.get(folded("expires_in"), [None]))),
+        dict.fromkeys(map(_scopes, members.get("scope", [None]))),
+    )
+    return [TokenResponse(*way) for way in islice(ways, _MAX_RESPONSES + 1)]
+
+
+def _error(objects: Iterable[_Object]) -> TokenError | None:
+    for each in objects:
+        for error in _texts(each, "error"):
+            return TokenError(error, next(iter(_texts(each, "error_description")), ""))
+    return None
+
+
+def _texts(members: _Object, name: str) -> list[str]:
+    """Return the texts that are members of a name, each once; an empty one is none."""
+    found = members.get(folded(name), ())
+    return list(dict.fromkeys(value for value in found if isinstance(value, str) and value))
 
 
 def _scopes(scope: object) -> tuple[str, ...] | None:

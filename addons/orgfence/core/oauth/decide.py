@@ -1,29 +1,25 @@
-"""What is said of an OAuth exchange: of the request that is sent to an issuer, and of what the issuer answers.
+"""What is said of an OAuth request that is sent to an issuer.
 
 An exchange is an allow unless something is wrong with it; whether a token is right for an API is for the rules of that
 API to say.
 """
 
-from dataclasses import replace
-
 from orgfence.core.body import RequestBody
-from orgfence.core.decision import Decision, NeedBody, Reason, Verdict
+from orgfence.core.decision import Decision, NeedBody, Reason, Verdict, verdict_of
 from orgfence.core.known import Known
 from orgfence.core.matching import Match
-from orgfence.core.oauth.answers import TokenError, token_answer
-from orgfence.core.oauth.exchange import Endpoint, Exchange, Fault, Step, TokenRequest, TokenResponse
+from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, Fault, Step, TokenRequest
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.judge_authorize import authorize_faults
 from orgfence.core.oauth.judge_token_request import token_request_faults
-from orgfence.core.oauth.judge_token_response import Times, token_response_faults
-from orgfence.core.oauth.parameters import Parameters, authorize_request, token_request
+from orgfence.core.oauth.parameters import Parameters
+from orgfence.core.oauth.requests import add_request_objects, authorize_request, token_request
+from orgfence.core.oauth.words import most_severe_first, too_long, two_clients
 from orgfence.core.policy.readings import Reading
 from orgfence.core.request import Fields, Request
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
-from orgfence.core.tokens.json_web_token import read_json_web_token
 from orgfence.core.tokens.token import Token
-from orgfence.core.tokens.token import TokenError as UnreadableToken
 from orgfence.core.values import query_values
 
 
@@ -50,87 +46,74 @@ def decide_exchange(
     if in_body and body is None:
         return NeedBody(ruleset.handling.body_limit)
     parameters = Parameters(reading.query, body if in_body else None)
+    template = match.route.path.text
+    if parameters.is_query_too_long:
+        return exchange_decision(rule, _unread(endpoint, issuer, too_long()), path_template=template)
     if not parameters.are_readable:
-        unread = _undecided(match, Reason.BODY_UNREAD, Verdict.UNDETERMINED)
-        # What is issued can be judged all the same, as far as that goes without knowing what it is for.
-        return unread if endpoint is not Endpoint.TOKEN else unread._replace(exchange=_unread_request(issuer))
+        unread = _unread(endpoint, issuer, Fault(Reason.BODY_UNREAD, _UNREAD_REQUEST, (RAISE_THE_LIMIT,)))
+        return exchange_decision(rule, unread, path_template=template)
 
     if endpoint is Endpoint.TOKEN:
-        asked = token_request(parameters, fields, issuer, ruleset.orgs)
-        grant = None if known.grants is None else known.grants.grant_of(issuer.name, asked, now)
-        faults = token_request_faults(asked, grant, issuer, ruleset.orgs)
-        exchange = Exchange(step=Step.TOKEN_REQUEST, issuer=issuer, request=asked, faults=faults, grant=grant)
-    else:
-        wanted = authorize_request(parameters, issuer, ruleset.orgs)
-        is_opened = not in_body or bool(query_values(reading.query, b"client_id"))
-        url = _url(request, fields, reading) if is_opened else None
-        faults = authorize_faults(wanted, parameters, issuer, url)
-        is_form = in_body and is_opened
-        exchange = Exchange(step=Step.AUTHORIZE, issuer=issuer, request=wanted, faults=faults, is_form=is_form)
-    return _decision(rule, exchange, path_template=match.route.path.text)
+        exchange = _token_exchange(parameters, fields, issuer, ruleset, known, now)
+        return exchange_decision(rule, exchange, path_template=template)
+    is_pushed = endpoint is Endpoint.PAR
+    is_sealed = add_request_objects(parameters)
+    wanted = authorize_request(parameters, issuer, ruleset.orgs, is_pushed=is_pushed)
+    is_opened = not in_body or bool(query_values(reading.query, b"client_id"))
+    url = _url(request, fields, reading) if is_opened else None
+    is_partial = is_sealed or bool(wanted.request_uri)
+    faults = authorize_faults(wanted, parameters, issuer, ruleset.orgs, url, is_partial=is_partial)
+    is_form = in_body and is_opened
+    exchange = Exchange(step=Step.AUTHORIZE, issuer=issuer, request=wanted, faults=faults, begins_nothing=is_form)
+    return exchange_decision(rule, exchange, path_template=template)
 
 
-def decide_answer(
-    asked: Exchange, status: int, content_type: str, body: bytes | None, ruleset: Ruleset, known: Known, now: float
-) -> tuple[Decision, TokenResponse | None] | None:
-    """Judge what a token endpoint has answered to a request, and return the tokens that it issued as well.
-
-    `body` is without its content codings, None where it could not be read. None: it issued nothing, so that there is
-    nothing to judge.
-    """
-    rule = ruleset.answer_rules.get(asked.issuer.name)
-    if rule is None or not 200 <= status < 300:
-        return None
-    try:
-        return _decide_answer(rule, asked, content_type, body, ruleset, known, now)
-    except Exception as error:  # noqa: BLE001 - a bug is a decision, here as where requests are judged
-        exchange = replace(asked, step=Step.TOKEN_RESPONSE, faults=())
-        failed = Decision(rule, Verdict.UNDETERMINED, Reason.INTERNAL_ERROR, error=error, exchange=exchange)
-        return failed, None
-
-
-def _decide_answer(
-    rule: Rule, asked: Exchange, content_type: str, body: bytes | None, ruleset: Ruleset, known: Known, now: float
-) -> tuple[Decision, TokenResponse | None] | None:
-    assert isinstance(asked.request, TokenRequest)
-    if body is None:
-        unread = Fault(Reason.BODY_UNREAD, _UNREAD_ANSWER, (_RAISE_THE_LIMIT,))
-        exchange = replace(asked, step=Step.TOKEN_RESPONSE, faults=(unread,))
-        return Decision(rule, Verdict.UNDETERMINED, Reason.BODY_UNREAD, exchange=exchange), None
-    issued = token_answer(body, content_type)
-    if issued is None or isinstance(issued, TokenError):
-        return None
-    token, times = read_token(issued.access_token, asked.issuer.name, ruleset, known)
-    faults = token_response_faults(asked.request, issued, token, asked.grant, asked.issuer, ruleset.orgs, times, now)
-    exchange = replace(asked, step=Step.TOKEN_RESPONSE, faults=faults)
-    return _decision(rule, exchange, token=token), issued
-
-
-_UNREAD_ANSWER = "The issuer's answer is larger than `body_limit`, or coded in a way that is not undone here."
-_UNREAD_REQUEST = "The request is larger than `body_limit`, or neither a form nor JSON that can be read for certain."
-_RAISE_THE_LIMIT = "If these bodies are right, raise `body_limit` in the policy."
-
-
-def _unread_request(issuer: OAuthIssuer) -> Exchange:
+def _token_exchange(
+    parameters: Parameters, fields: Fields, issuer: OAuthIssuer, ruleset: Ruleset, known: Known, now: float
+) -> Exchange:
+    """Judge a token request in each way to read it."""
+    asked = token_request(parameters, fields, issuer, ruleset.orgs)
+    faults = [two_clients()] if asked.is_contradictory else []
+    readings = []
+    for request in asked.readings:
+        grant = None if known.grants is None else known.grants.grant_of(issuer.name, request, now)
+        readings.append((request, grant))
+        faults += token_request_faults(request, grant, issuer, ruleset.orgs)
     return Exchange(
         step=Step.TOKEN_REQUEST,
         issuer=issuer,
-        request=TokenRequest(grant_type="", client=None, orgs=(), scopes=None),
-        faults=(Fault(Reason.BODY_UNREAD, _UNREAD_REQUEST, (_RAISE_THE_LIMIT,)),),
+        request=asked.request,
+        faults=most_severe_first(faults),
+        grant=readings[0][1] if asked.request.client is not None else None,
+        readings=tuple(readings),
     )
 
 
-def _decision(rule: Rule, exchange: Exchange, *, path_template: str = "", token: Token | None = None) -> Decision:
-    if not exchange.faults:
-        return Decision(
-            rule, Verdict.ALLOW, Reason.EXCHANGE_SOUND, path_template=path_template, token=token, exchange=exchange
-        )
+_UNREAD_REQUEST = "The request is larger than `body_limit`, or neither a form nor JSON that can be read for certain."
+RAISE_THE_LIMIT = "If these bodies are right, raise `body_limit` in the policy."
+
+
+def _unread(endpoint: Endpoint, issuer: OAuthIssuer, fault: Fault) -> Exchange:
+    """Return the exchange of a request that is not read; what is issued is judged as far as that goes without it."""
+    if endpoint is Endpoint.TOKEN:
+        nothing = TokenRequest(grant_type="", client=None, orgs=(), scopes=None)
+        readings = ((nothing, None),)
+        return Exchange(step=Step.TOKEN_REQUEST, issuer=issuer, request=nothing, faults=(fault,), readings=readings)
+    unread = AuthorizeRequest(client=None, orgs=(), scopes=None, redirect_uri=None)
+    return Exchange(step=Step.AUTHORIZE, issuer=issuer, request=unread, faults=(fault,), begins_nothing=True)
+
+
+def exchange_decision(
+    rule: Rule, exchange: Exchange, *, path_template: str = "", token: Token | None = None
+) -> Decision:
+    """Return what is said of an exchange; the first of its faults is the reason."""
+    reason = exchange.faults[0].reason if exchange.faults else Reason.EXCHANGE_SOUND
     return Decision(
         rule,
-        Verdict.MISMATCH,
-        exchange.faults[0].reason,
+        verdict_of(reason),
+        reason,
         path_template=path_template,
-        requested=tuple(org for org in exchange.request.orgs if org),
+        requested=tuple(org for org in exchange.request.orgs if org) if exchange.faults else (),
         token=token,
         exchange=exchange,
     )
@@ -147,17 +130,3 @@ def _url(request: Request, fields: Fields, reading: Reading) -> str:
     path = request.target.partition(b"?")[0]
     url = b"%s://%s%s?%s" % (request.scheme, names[0], path, reading.query)
     return url.decode("utf-8", "backslashreplace")
-
-
-def read_token(raw: str, issuer: str, ruleset: Ruleset, known: Known) -> tuple[Token | None, Times]:
-    """Return what an access token says of its orgs and of its time, as far as it can be read here."""
-    try:
-        credential = raw.encode()
-        token = ruleset.tokens.read(credential, issuer, known.tokens)
-        decoded = read_json_web_token(credential)
-    except (UnicodeEncodeError, UnreadableToken):
-        return None, Times()
-    if not isinstance(token, Token) or decoded is None:
-        return None, Times()
-    claims = decoded[1]
-    return token, Times(*(float(claims[name]) if name in claims else None for name in ("exp", "iat")))

@@ -45,7 +45,7 @@ class AuthorizeRequest(NamedTuple):
 
     #: None: it names none.
     client: str | None
-    #: Every value of the issuer's org parameter, normalised; of a parameter without a value an empty one.
+    #: Every value of the issuer's org parameter, normalised. An empty one: some server finds others, or none.
     orgs: tuple[bytes, ...]
     #: None: it does not say.
     scopes: tuple[str, ...] | None
@@ -57,6 +57,8 @@ class AuthorizeRequest(NamedTuple):
     response_type: str = ""
     #: Stands for what was pushed (RFC 9126). For the ledger alone.
     request_uri: str = ""
+    #: Where it says so in two ways that differ: each redirect URI, state and `request_uri` that its answer may go by.
+    rivals: "tuple[AuthorizeRequest, ...]" = ()
 
     def __repr__(self) -> str:
         """Leave out what is secret."""
@@ -68,14 +70,18 @@ class TokenRequest(NamedTuple):
 
     #: `authorization_code`, `refresh_token`, `client_credentials`, an assertion's URN, …; empty: it does not say.
     grant_type: str
-    #: Who asks, by `Authorization: Basic`, the body, or a client assertion's subject. None: it cannot be told.
+    #: Who asks, by `Authorization: Basic`, the body, or a client assertion's subject. None: it cannot be told, or it
+    #: cannot be told by which grant.
     client: str | None
-    #: The orgs that it names, normalised: by the issuer's parameter, or by one that issuers take here.
+    #: The orgs that it names, normalised: by the issuer's parameter, or by one that issuers take here. An empty one
+    #: beside others: some server finds others than these, or none.
     orgs: tuple[bytes, ...]
     #: None: it does not say.
     scopes: tuple[str, ...] | None
     #: The code or the refresh token, for the ledger. Secret.
     grant: str | None = None
+    #: Whether some server finds no scope in it, where another does: one is empty, or its name is spelt otherwise.
+    lacks_scope: bool = False
 
     def __repr__(self) -> str:
         """Leave out what is secret."""
@@ -107,8 +113,10 @@ class Redirect(NamedTuple):
     state: str
     #: Secret. None: there is none, as in an error or under the implicit grant.
     code: str | None
-    #: What the implicit grant issues, in the fragment. None: there is none.
+    #: What the implicit grant issues, in the fragment. None: there is none, or it cannot be told which.
     issued: TokenResponse | None
+    #: Where there are several access tokens, each; nobody knows which one the client has.
+    unclear: tuple[TokenResponse, ...] = ()
 
     def __repr__(self) -> str:
         """Leave out what is secret."""
@@ -136,6 +144,8 @@ class Exchange:
     faults: tuple[Fault, ...] = ()
     #: The grant that a token request goes by, where its beginning was seen.
     grant: "Grant | None" = None
-    #: Whether an authorize request is a sign-in page's form, which is posted to the URL that the page was opened by: it
-    #: begins nothing of its own.
-    is_form: bool = False
+    #: Of a token request, each way to read it, with the grant that it goes by then.
+    readings: "tuple[tuple[TokenRequest, Grant | None], ...]" = ()
+    #: Whether an authorize request begins nothing of its own: it is a sign-in page's form, which is posted to the URL
+    #: that the page was opened by, or it was not read.
+    begins_nothing: bool = False

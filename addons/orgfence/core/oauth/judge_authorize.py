@@ -1,57 +1,84 @@
 """What is wrong with an authorize request: it decides for which org all tokens of the sign-in will be."""
 
-from urllib.parse import quote, unquote_plus
+from collections.abc import Sequence
+from urllib.parse import quote
 
 from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import AuthorizeRequest, Fault
 from orgfence.core.oauth.issuer import ORG_PARAMETERS, OAuthIssuer
+from orgfence.core.oauth.names import folded, form_text, with_unicode_escapes
 from orgfence.core.oauth.parameters import Parameters
-from orgfence.core.oauth.words import code, form_faults, listed
+from orgfence.core.oauth.words import code, form_faults, listed, most_severe_first, two_clients, unclear_orgs
+from orgfence.core.orgs import OrgNames
 
 # More orgs than a person would choose from in an error.
 _MAX_URLS = 5
 
 
 def authorize_faults(
-    request: AuthorizeRequest, parameters: Parameters, issuer: OAuthIssuer, url: str | None
+    request: AuthorizeRequest,
+    parameters: Parameters,
+    issuer: OAuthIssuer,
+    orgs: OrgNames,
+    url: str | None,
+    *,
+    is_partial: bool,
 ) -> tuple[Fault, ...]:
-    """Return what is wrong, in the catalogue's order. `url`: the one that was opened; None: the request was pushed."""
-    if request.request_uri or parameters.first("request"):
-        # It was judged where it was pushed (RFC 9126), or it is a request object, which is not read (RFC 9101).
-        return ()
+    """Return what is wrong, in the catalogue's order. `url`: the one that was opened; None: the request was pushed.
+
+    `is_partial`: more of it was pushed and judged then (RFC 9126), or stands in what is encrypted (RFC 9101), so that
+    nothing is missed here; but many issuers know neither and go by what is here.
+    """
     faults: list[Fault] = []
     changes: dict[str, str] = {}
-    if issuer.org_parameters and request.client not in issuer.clients:
-        faults += _org_faults(request, parameters, issuer, changes)
-        faults += _flag_faults(parameters, issuer, changes)
+    clients = parameters.meant("client_id")
+    if len(clients) > 1:
+        faults.append(two_clients())
+    is_of_one_org = bool(parameters.exact("client_id")) and all(client in issuer.clients for client in clients)
+    if issuer.org_parameters and not (clients and is_of_one_org):
+        faults += _org_faults(request, parameters, issuer, orgs, changes, is_partial=is_partial)
+        faults += _flag_faults(parameters, issuer, changes, is_partial=is_partial)
     faults += form_faults(request.scopes, issuer.scopes, changes)
-    if not faults or url is None:
-        return tuple(faults)
-    first, *others = faults
+    found = most_severe_first(faults)
+    if not found or url is None:
+        return found
+    first, *others = found
     do, *else_do = first.advice
-    return (first._replace(advice=(do, *_corrected(url, issuer, faults, changes), *else_do)), *others)
+    return (first._replace(advice=(do, *_corrected(url, issuer, found, changes), *else_do)), *others)
 
 
 def _org_faults(
-    request: AuthorizeRequest, parameters: Parameters, issuer: OAuthIssuer, changes: dict[str, str]
+    request: AuthorizeRequest,
+    parameters: Parameters,
+    issuer: OAuthIssuer,
+    orgs: OrgNames,
+    changes: dict[str, str],
+    *,
+    is_partial: bool,
 ) -> list[Fault]:
     wanted = issuer.org_parameters[0]
     named = [org for org in request.orgs if org]
-    if named:
-        unknown = [org.decode("utf-8", "backslashreplace") for org in named if org not in issuer.known_orgs]
-        if not issuer.known_orgs or not unknown:
-            return []
+    unknown = [org.decode("utf-8", "backslashreplace") for org in named if org not in issuer.known_orgs]
+    if issuer.known_orgs and unknown:
         detail = f"{code(wanted)} names {listed(unknown)}, which is none of the policy's orgs."
         return [Fault(Reason.AUTHORIZE_ORG_UNKNOWN, detail, (f"Name one of {_known(issuer)}.",))]
+    if len(named) > 1 and b"" in request.orgs:
+        return [unclear_orgs(named, orgs)]
+    if is_partial or (named and b"" not in request.orgs):
+        return []
 
     for other in ORG_PARAMETERS:
-        value = "" if other in issuer.org_parameters else parameters.first(other)
+        exact = [] if other in issuer.org_parameters else parameters.exact(other)
+        value = next(filter(None, exact), "")
         if value:
             changes |= {other: "", wanted: value}
             detail = f"The request names the org by {code(other)}, and this issuer reads {code(wanted)}."
             advice = f"Name the org by {code(wanted)} instead of {code(other)}."
             return [Fault(Reason.AUTHORIZE_ORG_PARAMETER, detail, (advice,))]
-    detail = f"The request has no {code(wanted)}, so every token of this sign-in will be for whichever org comes first."
+    lacks = "names no org to some servers in" if named else "has no"
+    detail = (
+        f"The request {lacks} {code(wanted)}, so every token of this sign-in will be for whichever org comes first."
+    )
     steps = (
         f"Add {code(wanted)} with the org that is meant.",
         "If the app is for one org alone, say which under `oauth.clients` in the policy.",
@@ -59,20 +86,38 @@ def _org_faults(
     return [Fault(Reason.AUTHORIZE_ORG_MISSING, detail, steps)]
 
 
-def _flag_faults(parameters: Parameters, issuer: OAuthIssuer, changes: dict[str, str]) -> list[Fault]:
-    missing = {name: value for name, value in issuer.flags.items() if value not in parameters.values(name)}
+def _flag_faults(
+    parameters: Parameters, issuer: OAuthIssuer, changes: dict[str, str], *, is_partial: bool
+) -> list[Fault]:
+    missing = {
+        name: value
+        for name, value in issuer.flags.items()
+        if (value not in parameters.exact(name) and not is_partial)
+        or _is_contradicted(parameters.values(name), name, value)
+    }
     if not missing:
         return []
     changes |= missing
     wanted = listed([f"{name}={value}" for name, value in missing.items()])
-    return [Fault(Reason.AUTHORIZE_FLAG_MISSING, f"This issuer wants {wanted}.", (f"Add {wanted}.",))]
+    detail = f"This issuer wants {wanted}."
+    if not any(map(parameters.values, missing)):
+        return [Fault(Reason.AUTHORIZE_FLAG_MISSING, detail, (f"Add {wanted}.",))]
+    return [Fault(Reason.AUTHORIZE_FLAG_MISSING, detail, (f"Add {wanted}, once, and no other value of it.",))]
 
 
-def _corrected(url: str, issuer: OAuthIssuer, faults: list[Fault], changes: dict[str, str]) -> tuple[str, ...]:
+def _is_contradicted(values: Sequence[str], name: str, wanted: str) -> bool:
+    return name not in _REPEATABLE and any(value != wanted for value in values)
+
+
+# https://www.rfc-editor.org/rfc/rfc8707#section-2 and https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+_REPEATABLE = frozenset({"resource", "audience"})
+
+
+def _corrected(url: str, issuer: OAuthIssuer, faults: Sequence[Fault], changes: dict[str, str]) -> tuple[str, ...]:
     """Return the URL as it would be right, one for each org where nobody can know which one is meant."""
     reasons = {fault.reason for fault in faults}
-    if reasons.isdisjoint({Reason.AUTHORIZE_ORG_MISSING, Reason.AUTHORIZE_ORG_UNKNOWN}):
-        return (f"Open {changed(url, changes)}",)
+    if reasons.isdisjoint(_ORG_UNCLEAR):
+        return (f"Open {changed(url, changes)}",) if changes else ()
     parameter = issuer.org_parameters[0]
     # An org parameter that holds another org is replaced, whichever it stands in.
     cleared = dict.fromkeys(issuer.org_parameters, "")
@@ -85,12 +130,22 @@ def _corrected(url: str, issuer: OAuthIssuer, faults: list[Fault], changes: dict
     )
 
 
+_ORG_UNCLEAR = frozenset({Reason.AUTHORIZE_ORG_MISSING, Reason.AUTHORIZE_ORG_UNKNOWN, Reason.ORG_AMBIGUOUS})
+
+
 def changed(url: str, changes: dict[str, str]) -> str:
     """Return a URL with these parameters set, or left out where they are empty; all others stay as they are."""
     base, _, query = url.partition("?")
-    kept = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in changes]
+    names = frozenset(map(folded, changes))
+    kept = [pair for pair in query.split("&") if pair and _name_of(pair) not in names]
     added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in changes.items() if value]
     return f"{base}?{'&'.join([*kept, *added])}"
+
+
+def _name_of(pair: str) -> str:
+    """Return the name in a pair of a query, as it is compared."""
+    name = pair.partition("=")[0].encode("utf-8", "backslashreplace")
+    return folded(form_text(with_unicode_escapes(name)))
 
 
 def _known(issuer: OAuthIssuer) -> str:

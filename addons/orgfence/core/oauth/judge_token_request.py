@@ -5,7 +5,7 @@ from orgfence.core.oauth.exchange import Fault, TokenRequest
 from orgfence.core.oauth.grant import Grant
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.lineage import lineage
-from orgfence.core.oauth.words import code, form_faults, listed
+from orgfence.core.oauth.words import code, form_faults, listed, unclear_orgs
 from orgfence.core.orgs import OrgNames
 
 
@@ -14,7 +14,10 @@ def token_request_faults(
 ) -> tuple[Fault, ...]:
     """Return what is wrong, in the catalogue's order. `grant`: what the code or refresh token belongs to, if seen."""
     faults: list[Fault] = []
-    if request.grant_type == "refresh_token" and issuer.refresh_needs_scope and not request.scopes:
+    if b"" in request.orgs:
+        faults.append(unclear_orgs(request.orgs, orgs))
+    is_bare = not request.scopes or request.lacks_scope
+    if request.grant_type == "refresh_token" and issuer.refresh_needs_scope and is_bare:
         faults += _bare_refresh(grant)
     faults += _org_faults(request, grant, issuer, orgs)
     faults += form_faults(request.scopes, issuer.scopes, {})
@@ -24,7 +27,7 @@ def token_request_faults(
 def wanted_orgs(request: TokenRequest, grant: Grant | None, issuer: OAuthIssuer) -> tuple[bytes, ...]:
     """Return the orgs that the tokens are meant for: as it asks, as its client is known, as its grant began."""
     if request.orgs:
-        return request.orgs
+        return tuple(filter(None, request.orgs))
     if request.client is not None and request.client in issuer.clients:
         return (issuer.clients[request.client],)
     authorization = None if grant is None else grant.authorization

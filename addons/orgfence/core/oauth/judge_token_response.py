@@ -36,14 +36,21 @@ def token_response_faults(
     now: float,
 ) -> tuple[Fault, ...]:
     """Return what is wrong, in the catalogue's order. `token` and `times`: what the access token says, if anything."""
-    found: list[Fault | None] = []
-    if token is not None:
-        found.append(_empty(token))
-        found.append(_missing_org(request, token, grant, issuer, orgs))
+    found: list[Fault | None] = [*org_faults(request, token, grant, issuer, orgs)]
     found.append(_reduced(request, response, token, grant))
     if response.expires_in is not None and times.expires is not None:
         found.append(_lifetime(response.expires_in, times.expires, times.issued, now))
     return tuple(fault for fault in found if fault is not None)
+
+
+def org_faults(
+    request: TokenRequest, token: Token | None, grant: Grant | None, issuer: OAuthIssuer, orgs: OrgNames
+) -> list[Fault]:
+    """Return what is wrong with the orgs of an access token; None: it cannot be read."""
+    if token is None:
+        return []
+    found = _empty(token), _missing_org(request, token, grant, issuer, orgs)
+    return [fault for fault in found if fault is not None]
 
 
 def _empty(token: Token) -> Fault | None:

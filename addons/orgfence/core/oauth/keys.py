@@ -27,6 +27,10 @@ class Keys:
         """Return the key of an authorize request that waits for its answer."""
         return self._key("pending", issuer, redirect_uri, state)
 
+    def unseen(self, issuer: str, client: str | None) -> bytes:
+        """Return the key of a client that has opened what was pushed unseen."""
+        return self._key("unseen", issuer, client)
+
     def grant(self, grant_type: str, issuer: str, client: str, grant: str) -> bytes:
         """Return the key of a code or a refresh token, which means nothing in the hands of another client."""
         return self._key("grant", grant_type, issuer, client, grant)

@@ -1,135 +1,153 @@
-"""What an OAuth request says, wherever its client has put it: the query, a form, or JSON as some SDKs send it."""
+"""The parameters of an OAuth request, wherever its client has put them and however a server may read their names.
 
-import base64
-import binascii
+RFC 6749 section 3.1 forbids a parameter that stands twice, and issuers differ in which of the two they read. So every
+value counts, and each is kept apart from those that every server finds: what only some find makes nothing right.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
 from orgfence.core.body import RequestBody
-from orgfence.core.oauth.exchange import AuthorizeRequest, TokenRequest
-from orgfence.core.oauth.issuer import OAuthIssuer
-from orgfence.core.oauth.scopes import scopes_of
-from orgfence.core.orgs import OrgNames
-from orgfence.core.request import Fields
-from orgfence.core.tokens.json_web_token import read_json_web_token
-from orgfence.core.tokens.token import TokenError
-from orgfence.core.values import query_values
+from orgfence.core.json_document import Json
+from orgfence.core.oauth.names import folded, form_text, with_unicode_escapes
 
-# What a client would have to be called to be longer is no client's id.
-_MAX_CLIENT = 255
+# An exchange has some ten or twenty; PHP and Express read 1,000 at most.
+MAX_PARAMETERS = 1_000
+# Eight times what nginx and Apache take for a whole request line.
+_MAX_QUERY_BYTES = 64 * 1024
+# An assertion or a token may have some KiB. Unescaping megabytes takes longer than all the rest.
+_MAX_VALUE_BYTES = 64 * 1024
 
 
-class Parameters(NamedTuple):
+class _Found(NamedTuple):
+    """One parameter as it was found."""
+
+    #: Where it stands: servers that read several places go by one of them.
+    place: int
+    #: As every server reads it; empty: only some servers find this parameter.
+    name: str
+    #: What servers may read; usually one.
+    values: tuple[str, ...]
+
+
+class Parameters:
     """The parameters of one request: issuers read a POST's from its body, and many of them from its query as well."""
 
-    query: bytes
-    #: None: they are in the query alone.
-    body: RequestBody | None = None
-
-    @property
-    def are_readable(self) -> bool:
-        """Whether they are there to be read; if not, `values` finds none."""
-        return self.body is None or self.body.form_values(b"client_id", or_json=True) is not None
+    def __init__(self, query: bytes, body: RequestBody | None = None) -> None:
+        """Take a raw query, and a body where parameters may be in one."""
+        self._found: dict[str, list[_Found]] = {}
+        self._place = 0
+        #: Whether the query holds more than is read.
+        self.is_query_too_long = len(query) > _MAX_QUERY_BYTES or _is_long(query)
+        #: Whether the body can be read for certain.
+        self.are_readable = body is None or self._add_body(body)
+        if not self.is_query_too_long:
+            self._place += 1
+            self._add_form(query)
 
     def values(self, name: str) -> list[str]:
-        """Return every value of a parameter, empty ones included. What is no UTF-8 is shown escaped."""
-        found = query_values(self.query, name.encode())
-        if self.body is not None:
-            in_form = self.body.form_values(name.encode(), or_json=True) or []
-            in_json = self.body.json_values((name,), or_form=True) or []
-            # What more than one of them finds counts once.
-            found = list(dict.fromkeys((*in_form, *in_json, *found)))
-        return [value.decode("utf-8", "backslashreplace") for value in found]
+        """Return every value that some server may read under a name, empty ones included; each counts once."""
+        return list(dict.fromkeys(value for found in self._found.get(folded(name), ()) for value in found.values))
+
+    def exact(self, name: str) -> list[str]:
+        """Return the values that stand under just this name, in the first place that has any."""
+        found = [each for each in self._found.get(folded(name), ()) if each.name == name]
+        return list(dict.fromkeys(each.values[0] for each in found if each.place == found[0].place))
+
+    def meant(self, name: str) -> list[str]:
+        """Return every value that is not empty."""
+        return [value for value in self.values(name) if value]
 
     def first(self, name: str) -> str:
         """Return the first value of a parameter that holds something, else an empty one."""
-        return next((value for value in self.values(name) if value), "")
+        return next(iter(self.meant(name)), "")
+
+    def may_lack(self, name: str) -> bool:
+        """Return whether some server finds nothing under a name: it is absent, empty, or spelt otherwise."""
+        values, exact = self.values(name), self.exact(name)
+        return not any(value.strip() for value in exact) or not all(value.strip() for value in values)
+
+    def add(self, members: Mapping[str, object]) -> None:
+        """Add what a request object says (RFC 9101)."""
+        self._place += 1
+        for name, value in members.items():
+            for each in _scalars(value):
+                self._add(name, name, (each,))
+
+    def _add_body(self, body: RequestBody) -> bool:
+        """Add what is in a body; return whether that is all, and certain."""
+        parts = body.as_form_or_json()
+        if parts is None or any(_is_long(form) for form, _ in parts):
+            self._found.clear()
+            return False
+        for form, document in parts:
+            # A server that decodes the body first may take the mark off its first parameter's name.
+            self._add_form(form.removeprefix(b"\xef\xbb\xbf"))
+            members = document if isinstance(document, tuple) else ()
+            if len(members) > MAX_PARAMETERS or not self._add_json(members):
+                self._found.clear()
+                return False
+        return True
+
+    def _add_form(self, form: bytes) -> None:
+        """Add the fields of a form or a query; what servers see that part them at `;` as well is not for all."""
+        for pair in form.split(b"&"):
+            if pair:
+                self._add_pair(pair, for_all=True)
+                if b";" in pair:
+                    for part in pair.split(b";"):
+                        self._add_pair(part, for_all=False)
+
+    def _add_pair(self, pair: bytes, *, for_all: bool) -> None:
+        name, _, value = pair.partition(b"=")
+        # No parameter of an exchange has so long a name, however it is escaped.
+        if len(name) > _MAX_NAME_BYTES:
+            return
+        value = value[:_MAX_VALUE_BYTES]
+        text, others = form_text(name), with_unicode_escapes(name)
+        values = dict.fromkeys((form_text(value), form_text(with_unicode_escapes(value))))
+        self._add(form_text(others), text if for_all and others == name else "", tuple(values))
+
+    def _add_json(self, members: Iterable[tuple[str, Json]]) -> bool:
+        """Add the members of a JSON object; return whether there were not too many values."""
+        room = MAX_PARAMETERS
+        for name, value in members:
+            values = _scalars(value)
+            room -= len(values)
+            if room < 0:
+                return False
+            for each in values:
+                self._add(name, name, (each,))
+        return True
+
+    def _add(self, name: str, exact: str, values: tuple[str, ...]) -> None:
+        if values:
+            self._found.setdefault(folded(name), []).append(_Found(self._place, exact, values))
 
 
-def authorize_request(parameters: Parameters, issuer: OAuthIssuer, orgs: OrgNames) -> AuthorizeRequest:
-    """Read an authorize request, opened or pushed."""
-    redirect_uri = parameters.first("redirect_uri")
-    return AuthorizeRequest(
-        client=_client_id(parameters.first("client_id")),
-        orgs=_orgs(parameters, issuer.org_parameters, issuer, orgs),
-        scopes=_scopes(parameters),
-        redirect_uri=without_query(redirect_uri) if redirect_uri else None,
-        state=parameters.first("state"),
-        response_type=parameters.first("response_type"),
-        request_uri=parameters.first("request_uri"),
-    )
+_MAX_NAME_BYTES = 1024
 
 
-def token_request(parameters: Parameters, fields: Fields, issuer: OAuthIssuer, orgs: OrgNames) -> TokenRequest:
-    """Read a token request. `fields` holds its `Authorization` fields, by canonical name."""
-    grant_type = parameters.first("grant_type")
-    # https://www.rfc-editor.org/rfc/rfc6749#section-6 and section 4.1.3
-    grant = parameters.first("refresh_token" if grant_type == "refresh_token" else "code")
-    named = (*issuer.org_parameters, *_ORG_NAME) if grant_type in _SAML2 else issuer.org_parameters
-    return TokenRequest(
-        grant_type=grant_type,
-        client=_client_of(parameters, fields),
-        orgs=tuple(org for org in _orgs(parameters, named, issuer, orgs) if org),
-        scopes=_scopes(parameters),
-        grant=grant or None,
-    )
+def _is_long(form: bytes) -> bool:
+    """Return whether there are more fields than are read."""
+    return form.count(b"&") + form.count(b";") > MAX_PARAMETERS
 
 
-# https://www.rfc-editor.org/rfc/rfc7522#section-2.1; some write `grant_type` in it.
-_SAML2 = frozenset({"urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant_type:saml2-bearer"})
-# Where Genesys Cloud reads the org of an assertion.
-_ORG_NAME = ("orgName",)
-
-
-def without_query(uri: str) -> str:
-    """Return a URI without its query and fragment, by which a redirect is known again."""
-    return uri.partition("#")[0].partition("?")[0]
-
-
-def _orgs(parameters: Parameters, names: tuple[str, ...], issuer: OAuthIssuer, orgs: OrgNames) -> tuple[bytes, ...]:
-    values = [value for name in names for value in parameters.values(name)]
-    return tuple(dict.fromkeys(issuer.org_id(value.encode(), orgs) for value in values))
-
-
-def _scopes(parameters: Parameters) -> tuple[str, ...] | None:
-    """Return what is asked for; an empty `scope` asks for nothing, as none does."""
-    values = parameters.values("scope")
-    return scopes_of(" ".join(values)) or None
-
-
-def _client_id(value: str) -> str | None:
-    return value if 0 < len(value) <= _MAX_CLIENT else None
-
-
-def _client_of(parameters: Parameters, fields: Fields) -> str | None:
-    """Return who asks; None where it says so in two ways that differ."""
-    said = {client for client in (_basic_client(fields), _asserted_client(parameters)) if client is not None}
-    said |= {value for value in parameters.values("client_id") if value}
-    return _client_id(said.pop()) if len(said) == 1 else None
-
-
-# https://www.rfc-editor.org/rfc/rfc7617#section-2: user-pass = user-id ":" password, in base64;
-# https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1: both encoded as a form's values before that.
-def _basic_client(fields: Fields) -> str | None:
-    for value in fields.get(b"authorization", ()):
-        scheme, _, credentials = value.strip().partition(b" ")
-        if scheme.lower() == b"basic":
-            try:
-                decoded = base64.b64decode(credentials.strip(), validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
-                return None
-            return unquote_plus(decoded.partition(":")[0]) or None
-    return None
-
-
-# https://www.rfc-editor.org/rfc/rfc7523#section-3: the subject is the client's id.
-def _asserted_client(parameters: Parameters) -> str | None:
-    assertion = parameters.first("client_assertion")
-    if not assertion:
-        return None
-    try:
-        decoded = read_json_web_token(assertion.encode())
-    except TokenError:
-        return None
-    subject = None if decoded is None else decoded[1].get("sub")
-    return subject if isinstance(subject, str) and subject else None
+def _scalars(value: object) -> list[str]:
+    """Return the texts, numbers and truths in a JSON value, at any depth, as a form would write them."""
+    found: list[str] = []
+    waiting = [value]
+    while waiting and len(found) <= MAX_PARAMETERS:
+        item = waiting.pop()
+        if isinstance(item, bool):
+            found.append("true" if item else "false")
+        elif isinstance(item, str | int | float):
+            # JSON can hold half of a surrogate pair.
+            found.append(str(item).encode("utf-8", "backslashreplace").decode())
+        elif isinstance(item, list):
+            waiting += reversed(item)
+        elif isinstance(item, dict):
+            waiting += reversed(item.values())
+        elif isinstance(item, tuple):
+            waiting += [child for _, child in reversed(item)]
+    return found

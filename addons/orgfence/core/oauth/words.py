@@ -1,10 +1,11 @@
-"""How findings about exchanges are put into words, and the one that requests of both kinds share."""
+"""How findings about exchanges are put into words, and those that requests of both kinds share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import Fault
 from orgfence.core.oauth.scopes import KnownScopes
+from orgfence.core.orgs import OrgNames
 
 # A sentence with more of them is not read.
 _MAX_LISTED = 5
@@ -22,6 +23,34 @@ def listed(values: Sequence[str]) -> str:
     """Return a few values in a sentence, and how many more there are."""
     shown = ", ".join(map(code, values[:_MAX_LISTED]))
     return shown if len(values) <= _MAX_LISTED else f"{shown} and {len(values) - _MAX_LISTED} more"
+
+
+def unclear_orgs(named: Sequence[bytes], orgs: OrgNames) -> Fault:
+    """Return what is wrong with a request in which not every server finds the same orgs."""
+    found = listed([orgs.shown(org) for org in named if org])
+    detail = f"The request names {found}, and another server may read another org in it, or none."
+    return Fault(Reason.ORG_AMBIGUOUS, detail, ("Name the org once, by just the name that the issuer documents.",))
+
+
+def two_clients() -> Fault:
+    """Return what is wrong with a request that names several clients."""
+    detail = "The request says in two ways which client sends it, and they differ (RFC 6749 section 2.3)."
+    advice = "Name the client once: by `Authorization: Basic` or by `client_id`."
+    return Fault(Reason.CREDENTIAL_AMBIGUOUS, detail, (advice,))
+
+
+def too_long() -> Fault:
+    """Return what is wrong with a query that holds more than is read."""
+    detail = "The query holds more parameters than are read here, and an org that the issuer finds may be among them."
+    return Fault(Reason.ORG_AMBIGUOUS, detail, ("Send what the issuer documents, and nothing else.",))
+
+
+def most_severe_first(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return one fault for each reason, in the catalogue's order."""
+    found: dict[Reason, Fault] = {}
+    for fault in faults:
+        found.setdefault(fault.reason, fault)
+    return tuple(sorted(found.values(), key=lambda fault: fault.reason.rank))
 
 
 def form_faults(scopes: Sequence[str] | None, known: KnownScopes | None, changes: dict[str, str]) -> list[Fault]:
