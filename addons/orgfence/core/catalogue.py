@@ -3,11 +3,13 @@
 One table; the documentation and every message that a person sees are made from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from orgfence.core.decision import Decision, Reason
 from orgfence.core.orgs import OrgNames
+from orgfence.core.showing.named_credentials import HIDDEN
+from orgfence.core.showing.redactor import NO_REQUEST, Redactor
 
 
 class Entry(NamedTuple):
@@ -257,38 +259,44 @@ class Explanation(NamedTuple):
     granted_orgs: tuple[str, ...]
 
 
-def explain(decision: Decision, orgs: OrgNames) -> Explanation:
-    """Put a decision into words. Orgs are shown by the policy's names where it has any."""
+def explain(decision: Decision, orgs: OrgNames, redactor: Redactor = NO_REQUEST) -> Explanation:
+    """Put a decision into words that may be shown everywhere: `redactor` knows the secrets of the request.
+
+    Orgs are shown by the policy's names where it has any.
+    """
     entry = CATALOGUE[decision.reason]
-    requested = tuple(orgs.shown(org) for org in decision.requested)
-    granted = _granted(decision, orgs)
-    detail, advice = _detail(decision, requested, granted), entry.advice
+    granted = _granted(decision, orgs, redactor)
+    requested = _shown(decision.requested, orgs, redactor)
+    detail, advice = _detail(decision, requested, granted, redactor), entry.advice
     if decision.faults:
         # What is wrong beside the first is mended in the same go.
-        detail = " ".join(fault.detail for fault in decision.faults)
-        advice = tuple(step for fault in decision.faults for step in fault.advice) or advice
+        detail = " ".join(redactor.sentence(fault.detail) for fault in decision.faults)
+        advice = tuple(redactor.sentence(step) for fault in decision.faults for step in fault.advice) or advice
     elif decision.lineage:
-        detail = f"{detail} {decision.lineage}"
+        detail = f"{detail} {redactor.sentence(decision.lineage)}"
+    if HIDDEN in requested:
+        detail = f"{detail} {_HIDDEN_ORG}"
     is_exchange = decision.rule is not None and decision.rule.exchange is not None
     status = _EXCHANGE_STATUS if is_exchange else entry.status
     return Explanation(entry.title, detail, advice, status, requested, granted)
 
 
+_HIDDEN_ORG = "A credential, or what looks like one, stands in the place of the org; it is not shown."
 # https://www.rfc-editor.org/rfc/rfc6749#section-5.2; OAuth clients lose the error under any other.
 _EXCHANGE_STATUS = 400
 
 
-def without_orgs(decision: Decision, explanation: Explanation) -> Explanation:
-    """Leave out which orgs were requested and granted, wherever it says so."""
+def without_orgs(decision: Decision, explanation: Explanation, *, names_scopes: bool = True) -> Explanation:
+    """Leave out which orgs were requested and granted, wherever it says so; and which scopes the token lacks."""
     # Of what is found in a single case only scopes name no org.
-    names_none = decision.reason is Reason.SCOPE_MISSING
+    names_none = decision.reason is Reason.SCOPE_MISSING and names_scopes
     detail = explanation.detail if names_none else CATALOGUE[decision.reason].explanation
     # What mends an exchange names the orgs that could be meant, in URLs too.
     advice = explanation.advice if decision.exchange is None else CATALOGUE[decision.reason].advice
     return explanation._replace(detail=detail, advice=advice, requested_orgs=(), granted_orgs=())
 
 
-def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:
+def _granted(decision: Decision, orgs: OrgNames, redactor: Redactor) -> tuple[str, ...]:
     """Return what the token is good for; of an exchange that issued none, what its grant is."""
     if decision.rule is None:
         return ()
@@ -297,10 +305,16 @@ def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:
         granted = decision.token.claim_for(decision.rule.coverage).orgs
     elif exchange is not None and exchange.grant is not None:
         granted = exchange.grant.orgs
-    return tuple(sorted(orgs.shown(org) for org in granted))
+    return tuple(sorted(_shown(granted, orgs, redactor, is_granted=True)))
 
 
-def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...]) -> str:
+def _shown(
+    listed: Collection[bytes], orgs: OrgNames, redactor: Redactor, *, is_granted: bool = False
+) -> tuple[str, ...]:
+    return tuple(orgs.shown(org, redactor, is_granted=is_granted) for org in listed)
+
+
+def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...], redactor: Redactor) -> str:
     """Say what was found; the catalogue's explanation where there is nothing more to say."""
     match decision.reason:
         case Reason.ORG_NOT_GRANTED:
@@ -311,7 +325,7 @@ def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, 
             missing = sorted(scope.decode() for scope in decision.rule.scopes - decision.token.scopes)
             return f"The token lacks {_listed(missing)}."
         case Reason.PATH_AMBIGUOUS if decision.read_as:
-            read_as = decision.read_as.decode("utf-8", "backslashreplace")
+            read_as = redactor.path(decision.read_as.decode("utf-8", "backslashreplace"))
             return f"{CATALOGUE[decision.reason].explanation} It can be read as {quoted(read_as)}."
         case reason:
             return CATALOGUE[reason].explanation

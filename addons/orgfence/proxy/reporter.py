@@ -18,6 +18,7 @@ from orgfence.observe.metrics import Metrics, Stage, Unguarded
 from orgfence.observe.notices import Notices
 from orgfence.proxy.interception.tls_failures import TlsFailure, failure_of, trust_advice
 from orgfence.proxy.marks import mark, mark_outcome
+from orgfence.proxy.own_secrets import redactor_of
 from orgfence.proxy.records import inspection_record, outcome_record
 from orgfence.proxy.request_of import listen_port_of
 from orgfence.proxy.shown import Shown
@@ -90,7 +91,7 @@ class Reporter:
         try:
             deciding = inspection.deciding
             if deciding is not None:
-                flow.comment = f"outcome={status}. {why}"
+                flow.comment = f"outcome={status}. {redactor_of(flow, deciding.rule).sentence(why)}"
                 self._log.write(outcome_record(flow, inspection, deciding, ruleset.generation, status, why))
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)

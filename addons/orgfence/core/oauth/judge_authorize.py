@@ -7,6 +7,8 @@ from orgfence.core.oauth.exchange import AuthorizeRequest, Fault
 from orgfence.core.oauth.issuer import ORG_PARAMETERS, OAuthIssuer
 from orgfence.core.oauth.parameters import Parameters
 from orgfence.core.oauth.words import code, form_faults, listed
+from orgfence.core.showing.credential_shapes import JWT
+from orgfence.core.showing.redactor import NO_REQUEST
 
 # More orgs than a person would choose from in an error.
 _MAX_URLS = 5
@@ -86,11 +88,23 @@ def _corrected(url: str, issuer: OAuthIssuer, faults: list[Fault], changes: dict
 
 
 def changed(url: str, changes: dict[str, str]) -> str:
-    """Return a URL with these parameters set, or left out where they are empty; all others stay as they are."""
+    """Return a URL with these parameters set, or left out where they are empty; all others stay as they are.
+
+    Left out are also parameters that hold a credential: the issuer's page needs none of them.
+    """
     base, _, query = url.partition("?")
-    kept = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in changes]
+    names_and_pairs = [(unquote_plus(pair.partition("=")[0]), pair) for pair in query.split("&") if pair]
+    kept = [pair for name, pair in names_and_pairs if name not in changes and not _is_secret(name, pair)]
     added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in changes.items() if value]
-    return f"{base}?{'&'.join([*kept, *added])}"
+    return f"{NO_REQUEST.path(base)}?{'&'.join([*kept, *added])}"
+
+
+def _is_secret(name: str, pair: str) -> bool:
+    """Return whether a parameter holds a credential. What is random in a sign-in (`state`, `nonce`) is none."""
+    return name.endswith(_SECRET_NAMES) or JWT.search(unquote_plus(pair)) is not None
+
+
+_SECRET_NAMES = ("_token", "_token_hint", "secret", "password", "code_verifier", "assertion")
 
 
 def _known(issuer: OAuthIssuer) -> str:
