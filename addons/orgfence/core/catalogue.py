@@ -3,7 +3,7 @@
 One table; the documentation and every message that a person sees are made from it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from orgfence.core.decision import Decision, Reason
@@ -265,9 +265,12 @@ def explain(decision: Decision, orgs: OrgNames, redactor: Redactor = NO_REQUEST)
     Orgs are shown by the policy's names where it has any.
     """
     entry = CATALOGUE[decision.reason]
-    granted = _granted(decision, orgs, redactor)
-    requested = _shown(decision.requested, orgs, redactor)
-    detail, advice = _detail(decision, requested, granted, redactor), entry.advice
+    granted_ids = sorted(_granted(decision))
+    granted = tuple(sorted(orgs.shown(org, redactor, is_granted=True) for org in granted_ids[:_MAX_ORGS]))
+    requested = tuple(orgs.shown(org, redactor) for org in decision.requested[:_MAX_ORGS])
+    about = _listed(requested, len(decision.requested))
+    good_for = _listed(granted, len(granted_ids))
+    detail, advice = _detail(decision, about, good_for, redactor), entry.advice
     if decision.faults:
         # What is wrong beside the first is mended in the same go.
         detail = " ".join(redactor.sentence(fault.detail) for fault in decision.faults)
@@ -278,7 +281,14 @@ def explain(decision: Decision, orgs: OrgNames, redactor: Redactor = NO_REQUEST)
         detail = f"{detail} {_HIDDEN_ORG}"
     is_exchange = decision.rule is not None and decision.rule.exchange is not None
     status = _EXCHANGE_STATUS if is_exchange else entry.status
-    return Explanation(entry.title, detail, advice, status, requested, granted)
+    return Explanation(
+        entry.title,
+        detail,
+        advice,
+        status,
+        _counted(requested, len(decision.requested)),
+        _counted(granted, len(granted_ids)),
+    )
 
 
 _HIDDEN_ORG = "A credential, or what looks like one, stands in the place of the org; it is not shown."
@@ -296,34 +306,40 @@ def without_orgs(decision: Decision, explanation: Explanation, *, names_scopes: 
     return explanation._replace(detail=detail, advice=advice, requested_orgs=(), granted_orgs=())
 
 
-def _granted(decision: Decision, orgs: OrgNames, redactor: Redactor) -> tuple[str, ...]:
+def _counted(shown: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Return a list that was cut, with the number of those that are not in it."""
+    return shown if count <= len(shown) else (*shown, f"and {count - len(shown)} more")
+
+
+# More than a person reads; a request may name thousands.
+_MAX_ORGS = 256
+
+
+def _granted(decision: Decision) -> frozenset[bytes]:
     """Return what the token is good for; of an exchange that issued none, what its grant is."""
     if decision.rule is None:
-        return ()
+        return frozenset()
     exchange, granted = decision.exchange, frozenset[bytes]()
     if decision.token is not None and (decision.rule.org or exchange is not None):
         granted = decision.token.claim_for(decision.rule.coverage).orgs
     elif exchange is not None and exchange.grant is not None:
         granted = exchange.grant.orgs
-    return tuple(sorted(_shown(granted, orgs, redactor, is_granted=True)))
+    return granted
 
 
-def _shown(
-    listed: Collection[bytes], orgs: OrgNames, redactor: Redactor, *, is_granted: bool = False
-) -> tuple[str, ...]:
-    return tuple(orgs.shown(org, redactor, is_granted=is_granted) for org in listed)
+def _detail(decision: Decision, about: str, good_for: str, redactor: Redactor) -> str:
+    """Say what was found; the catalogue's explanation where there is nothing more to say.
 
-
-def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...], redactor: Redactor) -> str:
-    """Say what was found; the catalogue's explanation where there is nothing more to say."""
+    `about` and `good_for`: the requested and the granted orgs.
+    """
     match decision.reason:
         case Reason.ORG_NOT_GRANTED:
-            return f"The request is about {_listed(requested)}; the token is good for {_listed(granted)}."
+            return f"The request is about {about}; the token is good for {good_for}."
         case Reason.ORG_CLAIM_MISSING | Reason.ORG_CLAIM_EMPTY | Reason.ORG_CLAIM_MALFORMED:
-            return f"{CATALOGUE[decision.reason].explanation} The request is about {_listed(requested)}."
+            return f"{CATALOGUE[decision.reason].explanation} The request is about {about}."
         case Reason.SCOPE_MISSING if decision.rule is not None and decision.token is not None:
             missing = sorted(scope.decode() for scope in decision.rule.scopes - decision.token.scopes)
-            return f"The token lacks {_listed(missing)}."
+            return f"The token lacks {_listed(missing, len(missing))}."
         case Reason.PATH_AMBIGUOUS if decision.read_as:
             read_as = redactor.path(decision.read_as.decode("utf-8", "backslashreplace"))
             return f"{CATALOGUE[decision.reason].explanation} It can be read as {quoted(read_as)}."
@@ -331,13 +347,13 @@ def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, 
             return CATALOGUE[reason].explanation
 
 
-def _listed(values: Sequence[str]) -> str:
-    """Return a few values in a sentence, and how many more there are."""
+def _listed(values: Sequence[str], count: int) -> str:
+    """Return a few values in a sentence, and how many of `count` are not among them."""
     shown = ", ".join(map(quoted, values[:_MAX_LISTED]))
-    return shown if len(values) <= _MAX_LISTED else f"{shown} and {len(values) - _MAX_LISTED} more"
+    return shown if count <= _MAX_LISTED else f"{shown} and {count - _MAX_LISTED} more"
 
 
-# A token may hold thousands of orgs; the lists beside the sentence have them all.
+# A token may hold thousands of orgs; the lists beside the sentence have more of them.
 _MAX_LISTED = 5
 
 

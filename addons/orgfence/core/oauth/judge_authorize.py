@@ -10,6 +10,8 @@ from orgfence.core.oauth.words import code, form_faults, listed
 from orgfence.core.showing.credential_shapes import JWT
 from orgfence.core.showing.redactor import NO_REQUEST
 
+# Servers and browsers stop near 8 KiB; nobody could open what is longer.
+_MAX_URL = 8 * 1024
 # More orgs than a person would choose from in an error.
 _MAX_URLS = 5
 
@@ -27,7 +29,7 @@ def authorize_faults(
         faults += _org_faults(request, parameters, issuer, changes)
         faults += _flag_faults(parameters, issuer, changes)
     faults += form_faults(request.scopes, issuer.scopes, changes)
-    if not faults or url is None:
+    if not faults or url is None or len(url) > _MAX_URL:
         return tuple(faults)
     first, *others = faults
     do, *else_do = first.advice

@@ -56,9 +56,9 @@ _MIN_DIFFERENT = 8
 
 def looks_like_credential(text: str) -> bool:
     """Return whether a value has the form of a credential and not of an id."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or _KNOWN_IDS.fullmatch(text):
         return False
-    if JWT.search(text) or _PREFIXED.search(text) or _is_basic(text):
+    if JWT.search(text) or _PREFIXED.search(text) or any(map(_is_basic, _BASE64.findall(text))):
         return True
     opaque = _without_meaning(_KNOWN_IDS.sub("", text))
     characters = "".join(opaque)
@@ -110,8 +110,8 @@ _SHORTEST = 10
 
 # https://www.rfc-editor.org/rfc/rfc7617#section-2: user-pass = user-id ":" password, in base64.
 def _is_basic(text: str) -> bool:
-    """Return whether a value is the credentials of `Basic`."""
-    if len(text) > _MAX_BASIC or not _BASE64.fullmatch(text):
+    """Return whether a text in base64 is the credentials of `Basic`."""
+    if len(text) > _MAX_BASIC:
         return False
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_" if set(text) & {"-", "_"} else None)

@@ -32,8 +32,10 @@ _PARTS = (
 # These stand in other names too: only whole.
 _WHOLE = (b"code", b"sid", b"sig", b"pwd", b"jwt", b"otp", b"device_code", b"user_code")
 _KEY_BEFORE = re.compile(rb"[\w.%-]*\Z")
-_REST = re.compile(rb"([\w.%-]*)(?:\[\w*\])*[\"']?\s*[=:]\s*(?:\"([^\"]*)|'([^']*)|([^&;,\s#}\"']*))")
+_REST = re.compile(rb"([\w.%-]{0,64})(?:\[\w{0,64}\])?[\"']?\s{0,4}[=:]\s{0,4}(?:\"([^\"]*)|'([^']*)|([^&;,\s#}\"']*))")
 _LONGEST_KEY = 64
+# What stands further behind is found by its form alone: the proxy waits meanwhile, and a body may have megabytes.
+_MAX_SEARCHED = 64 * 1024
 # Whoever repeats a name more often hides nothing from anybody but himself.
 _OCCURRENCES = 16
 
@@ -70,7 +72,7 @@ def _secret_values(
             yield from _in_cookies(value, credential_names, org_names)
         elif canonical not in org_names and (canonical in credential_names or _NAMES_SECRET.search(canonical)):
             yield from _in_field(value)
-    for text in texts:
+    for text in (each[:_MAX_SEARCHED] for each in texts):
         lowered = text.lower()
         for part in dict.fromkeys((*(name.lower() for name in credential_names), *_PARTS, *_WHOLE)):
             yield from _in_parameters(text, lowered, part, org_names)
@@ -125,7 +127,10 @@ def _in_parameters(text: bytes, lowered: bytes, part: bytes, org_names: Collecti
         name = before[0] + part + rest[1].lower()
         is_other = part in _WHOLE and name != part
         if not is_other and name not in org_names:
-            yield next((value for value in rest.groups()[1:] if value), b"")
+            value = next((value for value in rest.groups()[1:] if value), b"")
+            yield value
+            # In a path the segment may end the parameter.
+            yield value.partition(b"/")[0]
 
 
 def _forms(value: bytes) -> Iterator[str]:
@@ -136,10 +141,13 @@ def _forms(value: bytes) -> Iterator[str]:
         if len(text) >= _MIN_SECRET:
             yield text
             yield text.rstrip("=")
+            # Of a long one not all is shown anywhere.
+            yield text[:_BEGINNING]
         if "." in text:
             yield from (part for part in text.split(".")[:_MAX_PARTS] if len(part) >= _MIN_SEGMENT)
 
 
+_BEGINNING = 64
 # A JWE has five.
 _MAX_PARTS = 8
 

@@ -37,9 +37,9 @@ class Redactor:
 
         `may_be_part`: being a part of a secret does not make it one. An opaque token may name the org that it is for.
         """
+        text = text[:_MAX_SEARCHED]
         if self._holds_secret(text) or (not may_be_part and self._is_part(text)):
             return HIDDEN
-        text = text[:_MAX_SEARCHED]
         if _NAMING.search(text):
             text = hide_named(text)
             text = re.sub(r"\S+", lambda word: HIDDEN if _is_credential(word[0]) else word[0], text)
@@ -50,17 +50,19 @@ class Redactor:
 
     def path(self, text: str) -> str:
         """Return a path of which each segment is shown as a value."""
+        text = text[:_MAX_PATH]
         if self._holds_secret(text):
             text = self.sentence(text)
         return "/".join(map(self.value, text.split("/", _MAX_SEGMENTS)))
 
     def sentence(self, text: str) -> str:
         """Return a text of ours, whose values have the form of no credential, without the request's own secrets."""
-        if self._holds_secret(text):
-            for secret in sorted(self._secrets, key=len, reverse=True):
-                if len(secret) >= _MIN_CONTAINED:
-                    text = re.sub(re.escape(secret), HIDDEN, text, flags=re.IGNORECASE)
-            text = _WORD.sub(lambda word: HIDDEN if self._holds_secret(word[0]) else word[0], text)
+        if self._secrets:
+            lowered = text.lower()
+            held = [secret for secret in self._secrets if len(secret) >= _MIN_CONTAINED and secret in lowered]
+            for secret in sorted(held, key=len, reverse=True):
+                text = re.sub(re.escape(secret), HIDDEN, text, flags=re.IGNORECASE)
+            text = _WORD.sub(lambda word: HIDDEN if self._is_secret_word(word[0]) else word[0], text)
         return visible(text)
 
     def tree(self, node: object) -> object:
@@ -80,6 +82,9 @@ class Redactor:
             for secret in self._secrets
         )
 
+    def _is_secret_word(self, word: str) -> bool:
+        return word.lower() in self._secrets or ("%" in word and self._holds_secret(word))
+
     def _is_part(self, text: str) -> bool:
         """Return whether the text is a piece of a secret that a `/` or a separator of the policy has cut."""
         lowered = text.lower()
@@ -91,6 +96,7 @@ NO_REQUEST = Redactor()
 
 # More than any path that a person reads.
 _MAX_SEGMENTS = 64
+_MAX_PATH = 4096
 
 
 def _is_credential(word: str) -> bool:
