@@ -51,6 +51,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook, HttpReque
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
+from mitmproxy.proxy.layers.tls import TLSLayer
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler, ServerInstance
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
 from mitmproxy.proxy.tunnel import TunnelLayer
@@ -312,6 +313,11 @@ def answers_end(patch: pytest.MonkeyPatch) -> None:
 @change
 def tls_ends(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TunnelLayer, "_handle_command", nothing)
+
+
+@change
+def tls_reads(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TLSLayer, "receive_data", nothing)
 
 
 @change

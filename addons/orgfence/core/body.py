@@ -99,7 +99,7 @@ class RequestBody:
             return None
         if self._documents[0] is NoDocument.NO_JSON and not (or_form and self._can_only_be_form):
             return None
-        return _union(each.find(pointer) for each in self._documents if not isinstance(each, NoDocument))
+        return _union(each.find(pointer) for each in self._members)
 
     def _find_fields(self, name: bytes, or_json: bool) -> Found | None:
         if not self._bodies:
@@ -133,10 +133,14 @@ class RequestBody:
         return undo_codings(self._raw, self._fields.get(b"content-encoding", ()), self._limit) or []
 
     @cached_property
-    def _documents(self) -> list[JsonMembers | Literal[NoDocument.NO_JSON, NoDocument.UNCERTAIN]]:
+    def _documents(self) -> list[Json | Literal[NoDocument.NO_JSON, NoDocument.UNCERTAIN]]:
         """Each of the bodies as JSON."""
-        parsed = [parse_json(body, self._content_type.charset) for body in self._bodies]
-        return [each if isinstance(each, NoDocument) else JsonMembers(each) for each in parsed]
+        return [parse_json(body, self._content_type.charset) for body in self._bodies]
+
+    @cached_property
+    def _members(self) -> list[JsonMembers]:
+        """The members of each of the bodies that is JSON."""
+        return [JsonMembers(each) for each in self._documents if not isinstance(each, NoDocument)]
 
     @cached_property
     def _forms(self) -> list[Form]:

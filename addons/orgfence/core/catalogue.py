@@ -10,6 +10,8 @@ from typing import NamedTuple
 from orgfence.core.decision import Decision, Reason
 from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.orgs import OrgNames
+from orgfence.core.showing.named_credentials import HIDDEN
+from orgfence.core.showing.redactor import NO_REQUEST, Redactor
 
 
 class Entry(NamedTuple):
@@ -263,115 +265,134 @@ class Explanation(NamedTuple):
     granted_orgs: tuple[str, ...]
 
 
-def explain(decision: Decision, orgs: OrgNames) -> Explanation:
-    """Put a decision into words. Orgs are shown by the policy's names where it has any."""
+def explain(decision: Decision, orgs: OrgNames, redactor: Redactor = NO_REQUEST) -> Explanation:
+    """Put a decision into words that may be shown everywhere: `redactor` knows the secrets of the request.
+
+    Orgs are shown by the policy's names where it has any.
+    """
     entry = CATALOGUE[decision.reason]
-    requested = tuple(_shown(org, orgs) for org in decision.requested)
-    granted = _granted(decision, orgs)
-    detail, advice = _detail(decision, requested, granted), entry.advice
+    granted_ids = sorted(_granted(decision))
+    granted = tuple(sorted(orgs.shown(org, redactor, is_granted=True) for org in granted_ids[:_MAX_ORGS]))
+    requested = tuple(orgs.shown(org, redactor) for org in decision.requested[:_MAX_ORGS])
+    about = _listed(requested, len(decision.requested))
+    good_for = _listed(granted, len(granted_ids))
+    detail, advice = _detail(decision, about, good_for, redactor), entry.advice
     if decision.faults:
         # What is wrong beside the first is mended in the same go.
-        detail = " ".join(fault.detail for fault in decision.faults)
-        advice = tuple(step for fault in decision.faults for step in fault.advice) or advice
+        detail = " ".join(redactor.sentence(fault.detail) for fault in decision.faults)
+        advice = tuple(redactor.sentence(step) for fault in decision.faults for step in fault.advice) or advice
     elif decision.other_name is not None:
-        advice = _advice_on_name(*decision.other_name)
+        advice = _advice_on_name(*decision.other_name, redactor)
     elif decision.lineage:
-        detail = f"{detail} {decision.lineage}"
+        detail = f"{detail} {redactor.sentence(decision.lineage)}"
     if decision.override:
-        detail = f"{detail} Its host is the one that `{HOST_OVERRIDES[decision.override]}` names."
-        advice = (*advice, f"Send `{HOST_OVERRIDES[decision.override]}` with the host that the request is for, or not.")
+        field = HOST_OVERRIDES[decision.override]
+        detail = f"{detail} Its host is the one that `{field}` names."
+        advice = (*advice, f"Send `{field}` with the host that the request is for, or not.")
+    if HIDDEN in requested:
+        detail = f"{detail} {_HIDDEN_ORG}"
     is_exchange = decision.rule is not None and decision.rule.exchange is not None
     status = _EXCHANGE_STATUS if is_exchange else entry.status
-    return Explanation(entry.title, detail, advice, status, requested, granted)
+    return Explanation(
+        entry.title,
+        detail,
+        advice,
+        status,
+        _counted(requested, len(decision.requested)),
+        _counted(granted, len(granted_ids)),
+    )
 
 
+_HIDDEN_ORG = "A credential, or what looks like one, stands in the place of the org; it is not shown."
 # https://www.rfc-editor.org/rfc/rfc6749#section-5.2; OAuth clients lose the error under any other.
 _EXCHANGE_STATUS = 400
 
 
-def without_orgs(decision: Decision, explanation: Explanation) -> Explanation:
-    """Leave out which orgs were requested and granted, wherever it says so."""
+def without_orgs(decision: Decision, explanation: Explanation, *, names_scopes: bool = True) -> Explanation:
+    """Leave out which orgs were requested and granted, wherever it says so; and which scopes the token lacks."""
     # Of what is found in a single case only scopes name no org.
-    names_none = decision.reason is Reason.SCOPE_MISSING
+    names_none = decision.reason is Reason.SCOPE_MISSING and names_scopes
     detail = explanation.detail if names_none else CATALOGUE[decision.reason].explanation
     # What mends an exchange names the orgs that could be meant, in URLs too.
     advice = explanation.advice if decision.exchange is None else CATALOGUE[decision.reason].advice
     return explanation._replace(detail=detail, advice=advice, requested_orgs=(), granted_orgs=())
 
 
-def _granted(decision: Decision, orgs: OrgNames) -> tuple[str, ...]:
+def _counted(shown: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Return a list that was cut, with the number of those that are not in it."""
+    return shown if count <= len(shown) else (*shown, f"and {count - len(shown)} more")
+
+
+# More than a person reads; a request may name thousands.
+_MAX_ORGS = 256
+
+
+def _granted(decision: Decision) -> frozenset[bytes]:
     """Return what the token is good for; of an exchange that issued none, what its grant is."""
     if decision.rule is None:
-        return ()
+        return frozenset()
     exchange, granted = decision.exchange, frozenset[bytes]()
     if decision.token is not None and (decision.rule.org or exchange is not None):
         granted = decision.token.claim_for(decision.rule.coverage).orgs
     elif exchange is not None and exchange.grant is not None:
         granted = exchange.grant.orgs
-    return tuple(sorted(_shown(org, orgs) for org in granted))
+    return granted
 
 
-def _shown(org: bytes, orgs: OrgNames) -> str:
-    """Return what a person is shown; of an endless value its beginning."""
-    return orgs.shown(org if len(org) <= _MAX_ORG else org[:_MAX_ORG] + "…".encode())
+def _detail(decision: Decision, about: str, good_for: str, redactor: Redactor) -> str:
+    """Say what was found; the catalogue's explanation where there is nothing more to say.
 
-
-# Bytes. No issuer's org ids are that long, and a request may name one by any text.
-_MAX_ORG = 512
-
-
-def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, ...]) -> str:
-    """Say what was found; the catalogue's explanation where there is nothing more to say."""
+    `about` and `good_for`: the requested and the granted orgs.
+    """
     match decision.reason:
         case Reason.ORG_NOT_GRANTED:
-            return f"The request is about {_listed(requested)}; the token is good for {_listed(granted)}."
+            return f"The request is about {about}; the token is good for {good_for}."
         case Reason.ORG_CLAIM_MISSING | Reason.ORG_CLAIM_EMPTY | Reason.ORG_CLAIM_MALFORMED:
-            return f"{CATALOGUE[decision.reason].explanation} The request is about {_listed(requested)}."
+            return f"{CATALOGUE[decision.reason].explanation} The request is about {about}."
         case Reason.SCOPE_MISSING if decision.rule is not None and decision.token is not None:
             missing = sorted(scope.decode() for scope in decision.rule.scopes - decision.token.scopes)
-            return f"The token lacks {_listed(missing)}."
+            return f"The token lacks {_listed(missing, len(missing))}."
         case Reason.PATH_AMBIGUOUS if decision.read_as:
-            read_as = decision.read_as.decode("utf-8", "backslashreplace")
+            read_as = redactor.path(decision.read_as.decode("utf-8", "backslashreplace"))
             return f"{CATALOGUE[decision.reason].explanation} It can be read as {quoted(read_as)}."
         case Reason.ORG_AMBIGUOUS if decision.other_name is not None:
-            return f"{_other_reading(*decision.other_name)}: there the request is about {_listed(requested)}."
+            return f"{_other_reading(*decision.other_name, redactor)}: there the request is about {about}."
         case Reason.CREDENTIAL_AMBIGUOUS if decision.other_name is not None:
-            return f"{_other_reading(*decision.other_name)}: there they find a credential."
+            return f"{_other_reading(*decision.other_name, redactor)}: there they find a credential."
         case reason:
             return CATALOGUE[reason].explanation
 
 
-def _other_reading(sent: bytes, read_as: bytes) -> str:
-    return f"Some servers read {_name_sent(sent)} as {quoted(read_as.decode())}"
+def _other_reading(sent: bytes, read_as: bytes, redactor: Redactor) -> str:
+    return f"Some servers read {_name_sent(sent, redactor)} as {quoted(read_as.decode())}"
 
 
-def _advice_on_name(sent: bytes, read_as: bytes) -> tuple[str, ...]:
+def _advice_on_name(sent: bytes, read_as: bytes, redactor: Redactor) -> tuple[str, ...]:
     """Say what mends a request in which only another reading of a name shows a fault."""
-    name = quoted(read_as.decode())
+    name, other = quoted(read_as.decode()), _name_sent(sent, redactor)
     return (
         f"Send the value under {name} alone.",
-        f"If {_name_sent(sent)} and {name} are two things to this API, add `names: exact` to `match` of the rule.",
+        f"If {other} and {name} are two things to this API, add `names: exact` to `match` of the rule.",
     )
 
 
-def _name_sent(name: bytes) -> str:
+def _name_sent(name: bytes, redactor: Redactor) -> str:
     """Return a name as it was sent, without the index behind it, which may be anything."""
     head, index, _ = _INDEX.split(name, maxsplit=1) if _INDEX.search(name) else (name, b"", b"")
-    text = head.decode("utf-8", "backslashreplace")
-    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    shown = redactor.value(head.decode("utf-8", "backslashreplace"))
     return quoted(f"{shown}[…]" if index else shown)
 
 
 _INDEX = re.compile(rb"(\[|%5[bB]|\0|%00)")
 
 
-def _listed(values: Sequence[str]) -> str:
-    """Return a few values in a sentence, and how many more there are."""
+def _listed(values: Sequence[str], count: int) -> str:
+    """Return a few values in a sentence, and how many of `count` are not among them."""
     shown = ", ".join(map(quoted, values[:_MAX_LISTED]))
-    return shown if len(values) <= _MAX_LISTED else f"{shown} and {len(values) - _MAX_LISTED} more"
+    return shown if count <= _MAX_LISTED else f"{shown} and {count - _MAX_LISTED} more"
 
 
-# A token may hold thousands of orgs; the lists beside the sentence have them all.
+# A token may hold thousands of orgs; the lists beside the sentence have more of them.
 _MAX_LISTED = 5
 
 

@@ -19,7 +19,7 @@ from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.known import Known
 from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, one_name, takes_one_of
 from orgfence.core.oauth.decide import decide_exchange
-from orgfence.core.parts import Parts, is_too_long
+from orgfence.core.parts import Parts
 from orgfence.core.policy.index import Guarded
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
@@ -118,8 +118,6 @@ def _judge(
     """
     try:
         if match.route.rule.exchange is not None:
-            if match.reading is not None and is_too_long(match.reading.query):
-                return failure(match, Reason.ORG_AMBIGUOUS)
             decision = decide_exchange(request, fields, match, ruleset, known, now, body)
         else:
             decision = decide(fields, match, ruleset, known, now, body, parts, tokenless=tokenless)

@@ -7,6 +7,8 @@ that is compared, and the name that a person is shown.
 import re
 from collections.abc import Iterable, Mapping
 
+from orgfence.core.showing.redactor import NO_REQUEST, Redactor
+
 # https://www.rfc-editor.org/rfc/rfc9562#section-4: output is lower case, input is case-insensitive.
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _UUID_LENGTH = 36
@@ -34,9 +36,13 @@ class OrgNames:
         """Return the policy's name for a normalised id, a Salesforce id in either form; None: it has none."""
         return self._names.get(org_id)
 
-    def shown(self, org_id: bytes) -> str:
-        """Return what a person is shown: the policy's name, else the id; bytes that are no text escaped."""
-        return self.name_of(org_id) or org_id.decode("utf-8", "backslashreplace")
+    def shown(self, org_id: bytes, redactor: Redactor = NO_REQUEST, *, is_granted: bool = False) -> str:
+        """Return what a person is shown: the policy's name, else the id, unless that is a secret.
+
+        `is_granted`: the token names it.
+        """
+        name = self.name_of(org_id)
+        return name or redactor.value(org_id.decode("utf-8", "backslashreplace"), may_be_part=is_granted)
 
     @property
     def ids(self) -> Mapping[bytes, str]:

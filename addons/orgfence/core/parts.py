@@ -15,11 +15,6 @@ MAX_BYTES = 64 * 1024
 MAX_PIECES = 4096
 
 
-def is_too_long(query: bytes) -> bool:
-    """Return whether a query is longer than it is read."""
-    return len(query) > MAX_BYTES or _separators(query) > MAX_PIECES
-
-
 class Parts:
     """What is found by name in one request's head. None: there is more than is read.
 

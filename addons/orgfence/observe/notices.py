@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from orgfence.observe.redaction import redact
+from orgfence.core.showing.redactor import NO_REQUEST
 
 # As many kinds as there are of inspections.
 _MAX_KINDS = 4096
@@ -45,7 +45,8 @@ class Notices:
             self._written.popitem(last=False)
         self._written[kind] = _Written(now)
 
-        fields = {"client": client, "host": redact(kind[2])}
+        # The name is whatever a client wrote into its handshake.
+        fields = {"client": client, "host": NO_REQUEST.value(kind[2])}
         if written is not None and written.suppressed:
             fields["suppressed"] = str(written.suppressed)
         getattr(structlog.get_logger(), level)(event, **fields, advice=advice)

@@ -232,9 +232,9 @@ class Orgfence:
     def _enforce(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
         deciding, handling = inspection.deciding, case.ruleset.handling
         if deciding is not None and deciding.verdict is not Verdict.ALLOW:
-            shown = case.shown = Shown.of(deciding, case.ruleset)
+            shown = case.shown = Shown.of(flow, deciding, case.ruleset)
             if inspection.action is Action.BLOCKED:
-                flow.response = answer(flow.request, deciding, shown, disclose_orgs=handling.disclose_orgs)
+                flow.response = answer(flow.request, deciding, shown)
                 return
             if inspection.action is Action.ANNOTATED and handling.annotate_request:
                 annotation.annotate(flow.request.headers, shown.header)

@@ -22,11 +22,11 @@ from orgfence.proxy.shown import Shown
 PROBLEM_TYPE = "urn:orgfence:reason:"
 
 
-def answer(request: http.Request, decision: Decision, shown: Shown, *, disclose_orgs: bool) -> http.Response:
+def answer(request: http.Request, decision: Decision, shown: Shown) -> http.Response:
     """Return the response to a request that is blocked by this decision."""
     fields = _first_values(request)
     if _endpoint_of(decision) in {Endpoint.TOKEN, Endpoint.PAR}:
-        return oauth_error(request, decision, shown, disclose_orgs=disclose_orgs)
+        return oauth_error(request, decision, shown)
     if is_grpc(request.headers.fields):
         response = _grpc(decision, shown.told)
     elif b"text/html" in fields.get(b"accept", b"").lower():
@@ -34,7 +34,7 @@ def answer(request: http.Request, decision: Decision, shown: Shown, *, disclose_
     elif shown.errors is not None:
         response = _error(decision, shown.told, shown.id, shown.errors)
     else:
-        response = _problem(decision, shown.told, shown.id, disclose_orgs=disclose_orgs)
+        response = _problem(decision, shown)
 
     if _endpoint_of(decision) is None:
         _add_challenge(response, decision)
@@ -47,12 +47,12 @@ def answer(request: http.Request, decision: Decision, shown: Shown, *, disclose_
 
 # https://www.rfc-editor.org/rfc/rfc6749#section-5.2. OAuth clients lose the error under another status or media type,
 # and under a challenge; what else stands in the document, they leave alone.
-def oauth_error(request: http.Request, decision: Decision, shown: Shown, *, disclose_orgs: bool) -> http.Response:
+def oauth_error(request: http.Request, decision: Decision, shown: Shown) -> http.Response:
     """Return what a client of a token endpoint gets in place of a token."""
     document = {
         "error": _OAUTH_ERRORS.get(decision.reason, "invalid_request"),
         "error_description": _described(shown.told),
-        **_members(decision, shown.told, shown.id, disclose_orgs=disclose_orgs),
+        **_members(decision, shown),
     }
     body = json.dumps(document, indent=2) + "\n"
     response = http.Response.make(400, body.encode(), {"Content-Type": "application/json", "Pragma": "no-cache"})
@@ -109,31 +109,29 @@ def _first_values(request: http.Request) -> dict[bytes, bytes]:
     return found
 
 
-def _problem(decision: Decision, explanation: Explanation, inspection_id: str, *, disclose_orgs: bool) -> http.Response:
+def _problem(decision: Decision, shown: Shown) -> http.Response:
     """Return a problem document (RFC 9457), with members of ours beside the standard ones."""
+    explanation = shown.told
     document = {
         "type": PROBLEM_TYPE + decision.reason,
         "title": explanation.title,
         "status": explanation.status,
         "detail": explanation.detail,
-        **_members(decision, explanation, inspection_id, disclose_orgs=disclose_orgs),
+        **_members(decision, shown),
     }
     body = json.dumps(document, indent=2) + "\n"
     return http.Response.make(explanation.status, body.encode(), {"Content-Type": "application/problem+json"})
 
 
-def _members(
-    decision: Decision, explanation: Explanation, inspection_id: str, *, disclose_orgs: bool
-) -> dict[str, object]:
+def _members(decision: Decision, shown: Shown) -> dict[str, object]:
     """Return what is ours in a document of whichever form."""
-    orgs = {"requested_orgs": _first(explanation.requested_orgs), "granted_orgs": _first(explanation.granted_orgs)}
+    orgs = {"requested_orgs": shown.told.requested_orgs, "granted_orgs": shown.told.granted_orgs}
     return {
-        "instance": f"urn:uuid:{inspection_id}",
+        "instance": f"urn:uuid:{shown.id}",
         "reason": decision.reason,
         "rule": decision.rule.id if decision.rule is not None else None,
-        # An empty list would say that there was none.
-        **(orgs if disclose_orgs else {}),
-        "advice": explanation.advice,
+        **(orgs if shown.names_orgs else {}),
+        "advice": shown.told.advice,
     }
 
 

@@ -8,6 +8,8 @@ import yaml
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
+from orgfence.proxy.own_secrets import redactor_of
+
 
 class OrgfenceContentview(Contentview):
     """The decision and the decoded token, as YAML. The token itself is not shown."""
@@ -21,7 +23,7 @@ class OrgfenceContentview(Contentview):
             raise TypeError("orgfence judges HTTP requests only")
         document = {
             "decision": metadata.flow.metadata.get("orgfence", "allow, or no rule matched"),
-            "token (unverified)": _claims(metadata.flow.request),
+            "token (unverified)": redactor_of(metadata.flow, None).tree(_claims(metadata.flow.request)),
         }
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 

@@ -105,7 +105,7 @@ class Exchanges:
         """Carry out what was decided on an answer, and report it."""
         inspection, shown = Inspection.of((decision,)), None
         if decision.verdict is not Verdict.ALLOW:
-            shown = Shown.of(decision, case.ruleset)
+            shown = Shown.of(flow, decision, case.ruleset)
             self._enforce(flow, response, case, inspection, decision, shown)
         seconds = time.perf_counter() - started
         self._reporter.issued(flow, inspection, case.ruleset, shown, seconds)
@@ -121,8 +121,7 @@ class Exchanges:
         shown: Shown,
     ) -> None:
         if inspection.action is Action.BLOCKED:
-            disclose_orgs = case.ruleset.handling.disclose_orgs
-            error = oauth_error(flow.request, decision, shown, disclose_orgs=disclose_orgs)
+            error = oauth_error(flow.request, decision, shown)
             flow.response = error if response.raw_content is not None else _in_place_of_what_comes(error)
         elif inspection.action is Action.ANNOTATED:
             # What the request was annotated with says less.

@@ -31,7 +31,7 @@ def mark(flow: http.HTTPFlow, action: Action, decision: Decision, shown: Shown) 
         "requested_orgs": list(explanation.requested_orgs),
         "granted_orgs": list(explanation.granted_orgs),
         "advice": list(explanation.advice),
-        **_claims(decision),
+        **_claims(decision, shown),
     }
 
 
@@ -40,15 +40,15 @@ def mark_outcome(flow: http.HTTPFlow, rule_id: str, status: int) -> None:
     flow.comment = f"allow; outcome={status} (rule {rule_id}). The org is right; upstream refused for another reason."
 
 
-def _claims(decision: Decision) -> dict[str, object]:
-    token = decision.token
+def _claims(decision: Decision, shown: Shown) -> dict[str, object]:
+    token, show = decision.token, shown.redactor.value
     if token is None:
         return {}
     return {
         "token": {
             "issuer": token.issuer,
-            "subject": token.subject or "",
-            "scopes": sorted(scope.decode("utf-8", "backslashreplace") for scope in token.scopes),
+            "subject": show(token.subject or "", may_be_part=True),
+            "scopes": sorted(show(scope.decode("utf-8", "backslashreplace")) for scope in token.scopes),
             "verified": token.verified,
         }
     }

@@ -18,6 +18,7 @@ from orgfence.observe.metrics import Metrics, Stage, Unguarded
 from orgfence.observe.notices import Notices
 from orgfence.proxy.interception.tls_failures import TlsFailure, failure_of, trust_advice
 from orgfence.proxy.marks import mark, mark_outcome
+from orgfence.proxy.own_secrets import redactor_of
 from orgfence.proxy.records import inspection_record, outcome_record
 from orgfence.proxy.request_of import listen_port_of
 from orgfence.proxy.shown import Shown
@@ -90,7 +91,7 @@ class Reporter:
         try:
             deciding = inspection.deciding
             if deciding is not None:
-                flow.comment = f"outcome={status}. {why}"
+                flow.comment = f"outcome={status}. {redactor_of(flow, deciding.rule).sentence(why)}"
                 self._log.write(outcome_record(flow, inspection, deciding, ruleset.generation, status, why))
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
@@ -119,21 +120,27 @@ class Reporter:
             "the port in the rule's `hosts`, as in `host:443`.",
         )
 
-    def tls_failed(self, data: tls.TlsData) -> None:
-        """Tell why a client's handshake failed, and name the client that does not trust the CA with its fix."""
+    def tls_failed(self, data: tls.TlsData, host: str, *, trusts: bool) -> None:
+        """Tell why a client's handshake failed, and name the client that does not trust the CA with its fix.
+
+        `trusts`: it did lately, so one that only hangs up did so for another reason.
+        """
         client = data.context.client
-        host = client.sni or (data.context.server.address or ("",))[0]
         failure = failure_of(data.conn.error)
         if failure is TlsFailure.DISTRUST:
-            self._metrics.count_tls_failed_client()
-            advice = trust_advice(ctx.options.confdir)
-            self._notices.write("client_does_not_trust_the_ca", client=_address(client), host=host, advice=advice)
+            self.refused_certificate(client, host)
         elif failure is TlsFailure.INCOMPATIBLE:
             advice = "Update the client, or allow older TLS by `--set tls_version_client_min=VERSION`."
             self._notices.write("client_speaks_other_tls", client=_address(client), host=host, advice=advice)
-        elif failure is TlsFailure.WENT_AWAY and data.ssl_conn is not None:
+        elif failure is TlsFailure.WENT_AWAY and data.ssl_conn is not None and not trusts:
             self._metrics.count_tls_failed_client()
             self.left_silently(client, host)
+
+    def refused_certificate(self, client: Client, host: str) -> None:
+        """Name a client that has said that it does not trust the certificate."""
+        self._metrics.count_tls_failed_client()
+        advice = trust_advice(ctx.options.confdir)
+        self._notices.write("client_does_not_trust_the_ca", client=_address(client), host=host, advice=advice)
 
     def left_silently(self, client: Client, host: str) -> None:
         """Name a client that has gone after it was sent the certificate, without a word, and what may be wrong."""

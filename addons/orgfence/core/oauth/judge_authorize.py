@@ -1,7 +1,7 @@
 """What is wrong with an authorize request: it decides for which org all tokens of the sign-in will be."""
 
 from collections.abc import Sequence
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import AuthorizeRequest, Fault
@@ -10,7 +10,11 @@ from orgfence.core.oauth.names import folded, form_text, with_unicode_escapes
 from orgfence.core.oauth.parameters import Parameters
 from orgfence.core.oauth.words import code, form_faults, listed, most_severe_first, two_clients, unclear_orgs
 from orgfence.core.orgs import OrgNames
+from orgfence.core.showing.credential_shapes import JWT
+from orgfence.core.showing.redactor import NO_REQUEST
 
+# Servers and browsers stop near 8 KiB; nobody could open what is longer.
+_MAX_URL = 8 * 1024
 # More orgs than a person would choose from in an error.
 _MAX_URLS = 5
 
@@ -40,7 +44,7 @@ def authorize_faults(
         faults += _flag_faults(parameters, issuer, changes, is_partial=is_partial)
     faults += form_faults(request.scopes, issuer.scopes, changes)
     found = most_severe_first(faults)
-    if not found or url is None:
+    if not found or url is None or len(url) > _MAX_URL:
         return found
     first, *others = found
     do, *else_do = first.advice
@@ -134,12 +138,25 @@ _ORG_UNCLEAR = frozenset({Reason.AUTHORIZE_ORG_MISSING, Reason.AUTHORIZE_ORG_UNK
 
 
 def changed(url: str, changes: dict[str, str]) -> str:
-    """Return a URL with these parameters set, or left out where they are empty; all others stay as they are."""
+    """Return a URL with these parameters set, or left out where they are empty; all others stay as they are.
+
+    Left out are also parameters that hold a credential: the issuer's page needs none of them.
+    """
     base, _, query = url.partition("?")
     names = frozenset(map(folded, changes))
-    kept = [pair for pair in query.split("&") if pair and _name_of(pair) not in names]
+    names_and_pairs = [(_name_of(pair), pair) for pair in query.split("&") if pair]
+    kept = [pair for name, pair in names_and_pairs if name not in names and not _is_secret(pair)]
     added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in changes.items() if value]
-    return f"{base}?{'&'.join([*kept, *added])}"
+    return f"{NO_REQUEST.path(base)}?{'&'.join([*kept, *added])}"
+
+
+def _is_secret(pair: str) -> bool:
+    """Return whether a parameter holds a credential. What is random in a sign-in (`state`, `nonce`) is none."""
+    name = unquote_plus(pair.partition("=")[0]).lower()
+    return name.endswith(_SECRET_NAMES) or JWT.search(unquote_plus(pair)) is not None
+
+
+_SECRET_NAMES = ("_token", "_token_hint", "secret", "password", "code_verifier", "assertion")
 
 
 def _name_of(pair: str) -> str:

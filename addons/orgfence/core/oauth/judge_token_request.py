@@ -5,7 +5,7 @@ from orgfence.core.oauth.exchange import Fault, TokenRequest
 from orgfence.core.oauth.grant import Grant
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.lineage import lineage
-from orgfence.core.oauth.words import code, form_faults, listed, unclear_orgs
+from orgfence.core.oauth.words import code, form_faults, listed, scope_parameter, unclear_orgs
 from orgfence.core.orgs import OrgNames
 
 
@@ -40,7 +40,7 @@ def _bare_refresh(grant: Grant | None) -> list[Fault]:
         # It never asked for any, so that there is none to lose.
         return []
     scopes = () if authorization is None else authorization.scopes or ()
-    again = f"Send `scope={' '.join(scopes)}` with each refresh." if scopes else "Send `scope` with each refresh."
+    again = f"Send {scope_parameter(scopes)} with each refresh." if scopes else "Send `scope` with each refresh."
     detail = "The refresh has no `scope`, and this issuer strips the scopes that a refresh does not repeat."
     return [Fault(Reason.REFRESH_SCOPE_MISSING, detail, (again,))]
 

@@ -10,7 +10,7 @@ from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.judge_token_request import wanted_orgs
 from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.scopes import that_come_back
-from orgfence.core.oauth.words import code, listed
+from orgfence.core.oauth.words import code, listed, scope_parameter
 from orgfence.core.orgs import OrgNames
 from orgfence.core.tokens.token import Token
 
@@ -94,7 +94,7 @@ def _reduced(request: TokenRequest, response: TokenResponse, token: Token | None
         return None
     advice = ["Compare what the app asks for with what it is allowed at this issuer."]
     if request.grant_type == "refresh_token" and not request.scopes:
-        advice.insert(0, f"Send `scope={' '.join(asked)}` with each refresh.")
+        advice.insert(0, f"Send {scope_parameter(list(asked))} with each refresh.")
     detail = f"The issuer has left out {listed(missing)} of what was asked for."
     return Fault(Reason.ISSUED_SCOPE_REDUCED, detail, tuple(advice))
 

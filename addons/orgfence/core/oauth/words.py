@@ -6,16 +6,19 @@ from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import Fault
 from orgfence.core.oauth.scopes import KnownScopes
 from orgfence.core.orgs import OrgNames
+from orgfence.core.showing.redactor import NO_REQUEST
 
 # A sentence with more of them is not read.
 _MAX_LISTED = 5
 # Longer than any parameter's name, org id or scope that a person compares by eye.
 _MAX_SHOWN = 100
+# More than any client asks for.
+_MAX_SCOPES = 100
 
 
 def code(text: str) -> str:
-    """Return a value as messages show it; long ones cut, and what does not print escaped."""
-    shown = text if text.isprintable() else text.encode("unicode_escape").decode()
+    """Return a value as messages show it: no credential, long ones cut, and what does not print escaped."""
+    shown = NO_REQUEST.value(text)
     return f"`{shown}`" if len(shown) <= _MAX_SHOWN else f"`{shown[:_MAX_SHOWN]}…`"
 
 
@@ -51,6 +54,11 @@ def most_severe_first(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     for fault in faults:
         found.setdefault(fault.reason, fault)
     return tuple(sorted(found.values(), key=lambda fault: fault.reason.rank))
+
+
+def scope_parameter(scopes: Sequence[str]) -> str:
+    """Return the parameter that asks for these scopes, as messages show it."""
+    return f"`scope={' '.join(map(NO_REQUEST.value, scopes[:_MAX_SCOPES]))}`"
 
 
 def form_faults(scopes: Sequence[str] | None, known: KnownScopes | None, changes: dict[str, str]) -> list[Fault]:

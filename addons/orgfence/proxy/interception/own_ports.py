@@ -51,9 +51,8 @@ class OwnPorts:
             return
         assert REQUESTED.deciding is not None
         ruleset = self._in_force()
-        shown = Shown.of(REQUESTED.deciding, ruleset)
-        disclose_orgs = ruleset.handling.disclose_orgs
-        flow.response = answer(request, REQUESTED.deciding, shown, disclose_orgs=disclose_orgs)
+        shown = Shown.of(flow, REQUESTED.deciding, ruleset)
+        flow.response = answer(request, REQUESTED.deciding, shown)
         self._reporter.inspected(flow, REQUESTED, ruleset, shown, time.perf_counter() - started)
 
     def server_connect(self, data: ServerConnectionHookData) -> Awaitable[None] | None:

@@ -47,8 +47,9 @@ class Scope:
         """Go by the ruleset that is in force when a connection comes."""
         self._in_force = in_force
         self._reporter = reporter
+        self._silent_clients = SilentClients(reporter)
         #: Below this one, for mitmproxy.
-        self.addons = [OwnPorts(in_force, reporter, own), SilentClients(reporter), ForgottenSockets()]
+        self.addons = [OwnPorts(in_force, reporter, own), self._silent_clients, ForgottenSockets()]
 
     def tls_clienthello(self, hello: tls.ClientHelloData) -> None:
         """Leave connections to hosts that no rule guards as they are."""
@@ -67,7 +68,9 @@ class Scope:
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Name the client that does not trust the CA, or may not, with its fix."""
         try:
-            self._reporter.tls_failed(data)
+            client = data.context.client
+            host = client.sni or (data.context.server.address or ("",))[0]
+            self._reporter.tls_failed(data, host, trusts=self._silent_clients.trusts(client, host))
         except Exception as error:  # noqa: BLE001 - the handshake has failed all the same
             self._reporter.failed(Stage.REPORT, error)
 

@@ -258,6 +258,14 @@ ASSUMPTIONS = (
         "tunnels.tls_ends",
     ),
     Assumption(
+        "tls_reads",
+        "`TLSLayer` reads by `tls.recv` what has come, and a connection of pyOpenSSL may have a `recv` of its own, and "
+        "OpenSSL says whether it goes on with a session.",
+        ("interception.silent_clients",),
+        "tunnels.tls_reads",
+        private=("_lib", "_ssl"),
+    ),
+    Assumption(
         "waits_for_hello",
         "`ServerTLSLayer.start_handshake` sets `wait_for_clienthello` where a client's TLS is above it, and is called "
         "again when that has begun; `_handle_event` is looked up for each event.",

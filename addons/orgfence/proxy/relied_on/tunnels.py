@@ -21,6 +21,7 @@ from mitmproxy.proxy.layers.tls import TLSLayer
 from mitmproxy.proxy.tunnel import TunnelLayer, TunnelState
 from mitmproxy.tls import ClientHello, TlsData
 from mitmproxy.websocket import WebSocketData
+from OpenSSL import SSL
 
 from orgfence.proxy.relied_on.driven import (
     ADDRESS,
@@ -195,6 +196,23 @@ def tls_ends() -> str | None:
     ]
     by_openssl = {"RECEIVED_SHUTDOWN", "tls"} <= set(TLSLayer.receive_close.__code__.co_names)
     return first_difference((noted, ["receive_close", "send_data"]), (by_openssl, True))
+
+
+def tls_reads() -> str | None:
+    noted: list[int] = []
+
+    def note(bufsiz: int, _flags: int | None = None) -> bytes:
+        noted.append(bufsiz)
+        raise SSL.WantReadError
+
+    below = context()
+    layer = TLSLayer(below, below.client)
+    layer.tls = SSL.Connection(SSL.Context(SSL.TLS_METHOD))
+    layer.tls.set_accept_state()
+    setattr(layer.tls, "recv", note)  # noqa: B010 - as a method of this one
+    for _ in layer.receive_data(b""):
+        pass
+    return first_difference((len(noted), 1), (SSL._lib.SSL_session_reused(layer.tls._ssl), 0))  # type: ignore[attr-defined]
 
 
 class Hello(ClientTLSLayer):
