@@ -14,6 +14,7 @@ from orgfence.core.body import RequestBody
 from orgfence.core.json_document import Json, resembles_json
 from orgfence.core.oauth.exchange import Redirect, TokenResponse
 from orgfence.core.oauth.names import folded, form_text
+from orgfence.core.oauth.parameters import MAX_ESCAPES
 from orgfence.core.oauth.requests import without_query
 from orgfence.core.oauth.scopes import scopes_of
 
@@ -63,7 +64,7 @@ def token_answer(body: RequestBody) -> Issued | TokenError | None:
 
 
 # Whoever says one member twice has two; each costs as much as reading a token.
-_MAX_RESPONSES = 16
+_MAX_RESPONSES = 8
 
 
 def pushed_answer(body: RequestBody) -> str | None:
@@ -76,6 +77,8 @@ def pushed_answer(body: RequestBody) -> str | None:
 # https://openid.net/specs/oauth-v2-multiple-response-types-1_0.html lets a code be in the fragment too.
 def redirect_of(location: str) -> Redirect | None:
     """Read where an answer to an authorize request leads; None where it is no such answer, or one that is unclear."""
+    if len(location) > _MAX_LOCATION:
+        return None
     rest, _, fragment = location.partition("#")
     query = rest.partition("?")[2]
     members: dict[str, list[str]] = {}
@@ -104,6 +107,8 @@ def repeats(redirect: Redirect, target: bytes) -> bool:
     """
     issued = redirect.unclear if redirect.issued is None else (redirect.issued,)
     values = [value.encode() for value in (redirect.code, *(each.access_token for each in issued)) if value]
+    if len(target) > _MAX_LOCATION:
+        return True
     for _ in range(_MOST_ESCAPED):
         if any(value in target for value in values):
             return True
@@ -111,8 +116,10 @@ def repeats(redirect: Redirect, target: bytes) -> bool:
     return False
 
 
-# A URL in a parameter of a URL in a parameter.
-_MOST_ESCAPED = 4
+# As it stands, in a parameter, and in a parameter of a URL in a parameter.
+_MOST_ESCAPED = 3
+# Browsers take URLs of some ten KiB from most servers.
+_MAX_LOCATION = 32 * 1024
 # Answers have some ten.
 _MAX_MEMBERS = 100
 # The answer with all that an issuer says of a user has some hundred.
@@ -139,7 +146,7 @@ def _objects(body: RequestBody) -> list[tuple[int, _Object]] | None:
             return None
         # What still has its content coding is neither.
         elif not has_json and form.isascii():
-            if form.count(b"&") > _MAX_MEMBERS:
+            if form.count(b"&") > _MAX_MEMBERS or form.count(b"%") > MAX_ESCAPES:
                 return None
             pairs = (pair.partition(b"=") for pair in form.split(b"&"))
             found.append((0, _members((form_text(name), form_text(value)) for name, _, value in pairs)))
@@ -151,11 +158,11 @@ def _objects_in(document: Json) -> list[tuple[int, _Object]] | None:
     level: list[Json] = [document]
     depth = count = 0
     while level:
-        count += len(level)
-        if count > _MAX_VALUES:
-            return None
         below: list[Json] = []
         for item in level:
+            count += len(item) if isinstance(item, tuple | list) else 0
+            if count > _MAX_VALUES:
+                return None
             if isinstance(item, tuple):
                 found.append((depth, _members(item)))
                 below += [value for _, value in item]

@@ -14,7 +14,7 @@ from orgfence.core.oauth.judge_authorize import authorize_faults
 from orgfence.core.oauth.judge_token_request import token_request_faults
 from orgfence.core.oauth.parameters import Parameters
 from orgfence.core.oauth.requests import add_request_objects, authorize_request, token_request
-from orgfence.core.oauth.words import most_severe_first, too_long, two_clients
+from orgfence.core.oauth.words import form_faults, most_severe_first, too_long, two_clients
 from orgfence.core.policy.readings import Reading
 from orgfence.core.request import Fields, Request
 from orgfence.core.rule import Rule
@@ -74,6 +74,7 @@ def _token_exchange(
     """Judge a token request in each way to read it."""
     asked = token_request(parameters, fields, issuer, ruleset.orgs)
     faults = [two_clients()] if asked.is_contradictory else []
+    faults += form_faults(asked.request.scopes, issuer.scopes, {})
     readings = []
     for request in asked.readings:
         grant = None if known.grants is None else known.grants.grant_of(issuer.name, request, now)

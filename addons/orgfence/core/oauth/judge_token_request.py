@@ -5,7 +5,7 @@ from orgfence.core.oauth.exchange import Fault, TokenRequest
 from orgfence.core.oauth.grant import Grant
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.lineage import lineage
-from orgfence.core.oauth.words import code, form_faults, listed, scope_parameter, unclear_orgs
+from orgfence.core.oauth.words import code, listed, scope_parameter, unclear_orgs
 from orgfence.core.orgs import OrgNames
 
 
@@ -20,7 +20,6 @@ def token_request_faults(
     if request.grant_type == "refresh_token" and issuer.refresh_needs_scope and is_bare:
         faults += _bare_refresh(grant)
     faults += _org_faults(request, grant, issuer, orgs)
-    faults += form_faults(request.scopes, issuer.scopes, {})
     return tuple(faults)
 
 

@@ -13,10 +13,13 @@ from orgfence.core.oauth.names import folded, form_text, with_unicode_escapes
 
 # An exchange has some ten or twenty; PHP and Express read 1,000 at most.
 MAX_PARAMETERS = 1_000
-# Eight times what nginx and Apache take for a whole request line.
-_MAX_QUERY_BYTES = 64 * 1024
-# An assertion or a token may have some KiB. Unescaping megabytes takes longer than all the rest.
-_MAX_VALUE_BYTES = 64 * 1024
+# A query is read before anything else of the request: four times what nginx and Apache take for a whole request line.
+_MAX_QUERY_BYTES = 32 * 1024
+_MAX_IN_QUERY = 250
+# An assertion may have some KiB; a quarter of a MiB of it, in base64, has no more escapes. Each takes a third of a
+# microsecond.
+MAX_ESCAPES = 10_000
+_MAX_VALUE_BYTES = 256 * 1024
 
 
 class _Found(NamedTuple):
@@ -38,7 +41,7 @@ class Parameters:
         self._found: dict[str, list[_Found]] = {}
         self._place = 0
         #: Whether the query holds more than is read.
-        self.is_query_too_long = len(query) > _MAX_QUERY_BYTES or _is_long(query)
+        self.is_query_too_long = len(query) > _MAX_QUERY_BYTES or _is_long(query, _MAX_IN_QUERY)
         #: Whether the body can be read for certain.
         self.are_readable = body is None or self._add_body(body)
         if not self.is_query_too_long:
@@ -77,7 +80,7 @@ class Parameters:
     def _add_body(self, body: RequestBody) -> bool:
         """Add what is in a body; return whether that is all, and certain."""
         parts = body.as_form_or_json()
-        if parts is None or any(_is_long(form) for form, _ in parts):
+        if parts is None or any(_is_long(form, MAX_PARAMETERS) for form, _ in parts):
             self._found.clear()
             return False
         for form, document in parts:
@@ -104,9 +107,11 @@ class Parameters:
         if len(name) > _MAX_NAME_BYTES:
             return
         value = value[:_MAX_VALUE_BYTES]
-        text, others = form_text(name), with_unicode_escapes(name)
-        values = dict.fromkeys((form_text(value), form_text(with_unicode_escapes(value))))
-        self._add(form_text(others), text if for_all and others == name else "", tuple(values))
+        values = [form_text(value)]
+        if b"%u" in value:
+            values.append(form_text(with_unicode_escapes(value)))
+        text = form_text(with_unicode_escapes(name))
+        self._add(text, text if for_all and b"%u" not in name else "", tuple(values))
 
     def _add_json(self, members: Iterable[tuple[str, Json]]) -> bool:
         """Add the members of a JSON object; return whether there were not too many values."""
@@ -128,17 +133,24 @@ class Parameters:
 _MAX_NAME_BYTES = 1024
 
 
-def _is_long(form: bytes) -> bool:
-    """Return whether there are more fields than are read."""
-    return form.count(b"&") + form.count(b";") > MAX_PARAMETERS
+def _is_long(form: bytes, limit: int) -> bool:
+    """Return whether there is more than is read."""
+    return form.count(b"&") + form.count(b";") > limit or form.count(b"%") > MAX_ESCAPES
 
 
 def _scalars(value: object) -> list[str]:
-    """Return the texts, numbers and truths in a JSON value, at any depth, as a form would write them."""
+    """Return the texts, numbers and truths in a JSON value, at any depth, as a form would write them.
+
+    Of more than can be read it returns too many.
+    """
     found: list[str] = []
     waiting = [value]
-    while waiting and len(found) <= MAX_PARAMETERS:
+    looked_at = 0
+    while waiting and looked_at <= MAX_PARAMETERS:
         item = waiting.pop()
+        looked_at += 1
+        if len(waiting) > MAX_PARAMETERS:
+            return [""] * (MAX_PARAMETERS + 1)
         if isinstance(item, bool):
             found.append("true" if item else "false")
         elif isinstance(item, str | int | float):
@@ -150,4 +162,4 @@ def _scalars(value: object) -> list[str]:
             waiting += reversed(item.values())
         elif isinstance(item, tuple):
             waiting += [child for _, child in reversed(item)]
-    return found
+    return found if looked_at <= MAX_PARAMETERS else [""] * looked_at

@@ -1,6 +1,7 @@
 """How findings about exchanges are put into words, and those that requests of both kinds share."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import Fault
@@ -66,11 +67,13 @@ def form_faults(scopes: Sequence[str] | None, known: KnownScopes | None, changes
     unknown = [] if known is None or scopes is None else known.unknown(scopes)
     if not unknown or known is None or scopes is None:
         return []
-    nearest = {scope: known.nearest(scope) for scope in unknown}
-    right = [nearest.get(scope, scope) for scope in scopes]
+    # To compare with all that are known takes milliseconds, so what is not shown is left out.
+    nearest = {scope: known.nearest(scope) for scope in unknown[:_MAX_LISTED] if len(scope) <= _MAX_SHOWN}
+    meant_by: dict[str, str | None] = {**dict.fromkeys(unknown), **nearest}
+    right = [meant_by.get(scope, scope) for scope in scopes]
     changes["scope"] = " ".join(dict.fromkeys(scope for scope in right if scope))
     advice = [
         f"Ask for {code(meant)} instead of {code(scope)}." if meant else f"Leave {code(scope)} out."
-        for scope, meant in list(nearest.items())[:_MAX_LISTED]
+        for scope, meant in islice(meant_by.items(), _MAX_LISTED)
     ]
     return [Fault(Reason.SCOPE_FORM, f"This issuer does not know {listed(unknown)}.", tuple(advice))]
