@@ -321,6 +321,11 @@ def tls_reads(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def error_pages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_http1, "make_error_response", lambda *_: b"")
+
+
+@change
 def waits_for_hello(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ServerTLSLayer, "start_handshake", nothing)
 

@@ -64,6 +64,7 @@ _HOOKS = "mitmproxy.proxy.layers.http._hooks"
 _BASE = "mitmproxy.proxy.layers.http._base"
 _HTTP1 = "mitmproxy.proxy.layers.http._http1"
 _HTTP2 = "mitmproxy.proxy.layers.http._http2"
+_HTTP3 = "mitmproxy.proxy.layers.http._http3"
 
 #: In the order of a request's way.
 ASSUMPTIONS = (
@@ -264,6 +265,13 @@ ASSUMPTIONS = (
         ("interception.silent_clients",),
         "tunnels.tls_reads",
         private=("_lib", "_ssl"),
+    ),
+    Assumption(
+        "error_pages",
+        "HTTP/1, HTTP/2 and HTTP/3 each make an error page by `format_error(status_code, message)` of their module.",
+        ("wire.error_pages",),
+        "http1.error_pages",
+        private=(_BASE, _HTTP1, _HTTP2, _HTTP3),
     ),
     Assumption(
         "waits_for_hello",

@@ -21,6 +21,8 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+from mitmproxy.proxy.layers.http._http2 import Http2Connection
+from mitmproxy.proxy.layers.http._http3 import Http3Connection
 
 from orgfence.proxy.relied_on.driven import (
     Driven,
@@ -51,6 +53,25 @@ def _asked(driven: Driven) -> Driven:
 def _serving(data: bytes = GET) -> Driven:
     driven = Driven(Http1Server(context()))
     return driven.tell(events.DataReceived(driven.layer.conn, data))
+
+
+def error_pages() -> str | None:
+    noted: list[tuple[int, str]] = []
+
+    def note(status_code: int, message: str) -> bytes:
+        noted.append((status_code, message))
+        return b"page"
+
+    with replaced(_http1, "format_error", note):
+        driven = _serving(b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
+    quoting = [kind.__module__ for kind in (Http2Connection, Http3Connection) if not _names(kind, "format_error")]
+    return first_difference(
+        (noted, [(400, "Invalid header line: b'no colon'")]), (driven.sent.endswith(b"page"), True), (quoting, [])
+    )
+
+
+def _names(kind: type, name: str) -> bool:
+    return any(name in method.__code__.co_names for method in vars(kind).values() if hasattr(method, "__code__"))
 
 
 def client_class() -> str | None:
