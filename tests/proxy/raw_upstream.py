@@ -4,6 +4,7 @@ import socketserver
 import ssl
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, override
@@ -17,8 +18,10 @@ ANSWER = b"HTTP/1.1 200 OK\r\nX-Odd-CASE: value\r\nX-odd-case: \xff\r\nContent-L
 class RawUpstream:
     """Takes one request after the other on each connection, plain and by TLS; it keeps chunks as they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, replies: Mapping[bytes, bytes] | None = None) -> None:
+        """Answer each of these targets by its bytes, and all others as usual."""
         self.received: list[bytes] = []
+        self.replies = replies or {}
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="orgfence-raw-upstream-")
@@ -94,4 +97,4 @@ class _Handler(socketserver.BaseRequestHandler):
                 length = unread.index(b"0\r\n\r\n") + 5
             self.server.upstream.received.append(head + b"\r\n\r\n" + unread[:length])
             unread = unread[length:]
-            connection.sendall(ANSWER)
+            connection.sendall(self.server.upstream.replies.get(head.split(b" ")[1], ANSWER))

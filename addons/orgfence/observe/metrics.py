@@ -50,6 +50,25 @@ class Unguarded(StrEnum):
     UDP = "udp"
 
 
+class Refused(StrEnum):
+    """Why something was refused unread, by a close or a 400: the values of `refused_connections_total{why}`."""
+
+    #: A tunnel to a guarded host that carries neither TLS nor HTTP.
+    NON_HTTP = "non_http"
+    #: A TLS record of a version that no client sends: later than TLS 1.2's, which TLS 1.3 sends too.
+    TLS_VERSION = "tls_version"
+    #: TLS that begins with something other than a ClientHello: an alert, application data.
+    NO_CLIENT_HELLO = "no_client_hello"
+    #: The hello of SSL 2.0 (RFC 6176), which names no host.
+    SSL2 = "ssl2"
+    #: A PROXY protocol header that is malformed or too long, or one of too many.
+    PROXY_HEADER = "proxy_header"
+    #: A request, or a PROXY protocol header, of which the first bytes had passed as another protocol.
+    HIDDEN_REQUEST = "hidden_request"
+    #: A request whose head or framing cannot be read, for which mitmproxy has no host, or which it forbids.
+    BAD_REQUEST = "bad_request"
+
+
 class Stage(StrEnum):
     """Where something of ours failed: the values of `internal_errors_total{where}`."""
 
@@ -115,6 +134,14 @@ class Metrics:
             "Connections that passed without being looked at, by the reason why.",
             ("why",),
             [(why,) for why in Unguarded],
+        )
+        self._refused = Counts(
+            registry,
+            "orgfence_refused_connections_total",
+            "Connections, and HTTP/2 requests, that were refused before there was a request to judge, by the reason "
+            "why.",
+            ("why",),
+            [(why,) for why in Refused],
         )
         self._tls_failed_clients = Counts(
             registry,
@@ -215,6 +242,10 @@ class Metrics:
     def count_unguarded(self, why: Unguarded) -> None:
         """Count a connection that of which nothing is seen."""
         self._unguarded.numbers[why,] += 1
+
+    def count_refused(self, why: Refused) -> None:
+        """Count a connection or request that was refused unread."""
+        self._refused.numbers[why,] += 1
 
     def count_tls_failed_client(self) -> None:
         """Count a client that broke the TLS handshake off."""

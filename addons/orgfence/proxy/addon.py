@@ -18,7 +18,7 @@ from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
-from orgfence.observe.metrics import Stage
+from orgfence.observe.metrics import Refused, Stage
 from orgfence.proxy import annotation, options
 from orgfence.proxy.answer import answer, bare_answer
 from orgfence.proxy.case import Case
@@ -73,7 +73,10 @@ class Orgfence:
     def requestheaders(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
         """Judge a request by its head and enforce the decision, or have it wait for its body."""
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
-        if flow.error is not None or flow.response is not None:
+        if flow.error is not None:
+            self.refused_unread()
+            return None
+        if flow.response is not None:
             return None
         case = _begin(flow, self._ruleset)
         if flow.request.data.port in self._own.ports:
@@ -143,6 +146,10 @@ class Orgfence:
             self._exchanges.answer_is_too_long(flow, case)
         except Exception as error:  # noqa: BLE001 - as above
             self._reporter.failed(Stage.RESPONSE, error)
+
+    def refused_unread(self) -> None:
+        """Count a request that mitmproxy refuses."""
+        self._reporter.refused(Refused.BAD_REQUEST)
 
     async def _judge_unless_own(self, flow: http.HTTPFlow, case: Case) -> None:
         """Judge a request that is for one of the ports on which we listen, perhaps on another machine."""

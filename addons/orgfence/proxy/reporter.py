@@ -14,7 +14,7 @@ from orgfence.core.catalogue import CATALOGUE
 from orgfence.core.decision import Inspection, Reason, Verdict
 from orgfence.core.ruleset import Ruleset
 from orgfence.observe.inspection_log import InspectionLog
-from orgfence.observe.metrics import Metrics, Stage, Unguarded
+from orgfence.observe.metrics import Metrics, Refused, Stage, Unguarded
 from orgfence.observe.notices import Notices
 from orgfence.proxy.interception.tls_failures import TlsFailure, failure_of, trust_advice
 from orgfence.proxy.marks import mark, mark_outcome
@@ -99,6 +99,10 @@ class Reporter:
     def passed_through(self, why: Unguarded) -> None:
         """Tell of a connection that passes unread."""
         self._metrics.count_unguarded(why)
+
+    def refused(self, why: Refused) -> None:
+        """Tell of a connection or request that was refused unread."""
+        self._metrics.count_refused(why)
 
     def refused_own_address(self, client: Client, inspection: Inspection, ruleset: Ruleset) -> None:
         """Tell of a connection that was for ourselves and that no request names."""

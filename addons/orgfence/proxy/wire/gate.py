@@ -33,3 +33,6 @@ class Gate(Protocol):
 
     def answer_too_long(self, flow: http.HTTPFlow) -> None:
         """Called once as soon as more than that has come of an answer, which then goes on as it comes."""
+
+    def refused_unread(self) -> None:
+        """Called for each request that mitmproxy has refused with 400, and of which there was nothing to judge."""

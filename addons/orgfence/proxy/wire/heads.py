@@ -1,18 +1,35 @@
-"""Reads HTTP/1 heads within bounds, and past what upstream says before its answer.
+"""Reads HTTP/1 heads and the lines between chunks within bounds, and past what may stand before a head.
 
 mitmproxy waits for the end of a head however long it gets, and takes `103 Early Hints` for the answer itself: the
-client then waits for ever.
+client then waits for ever. So it does behind an empty line, and behind bytes that no head begins with. h11 takes the
+square of a chunk extension's length to read it.
 
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
+import re
+
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.proxy.layers.http import _http1
+
+from orgfence.proxy.wire.lengths import MAX_LENGTH
 
 #: Servers stop at 8 to 64 KiB, curl at 300: nobody means to send more than this.
 MAX_HEAD = 1024 * 1024
 #: More hints than this come from nobody who means to answer.
 MAX_HINTS = 100
+#: Clients that send any before a request send one or two.
+MAX_EMPTY_LINES = 100
+#: Go takes 4 KiB for a chunk's size with its extensions, Apache 8; a signature by AWS has some hundred bytes.
+MAX_CHUNK_LINE = 16 * 1024
+
+# https://www.rfc-editor.org/rfc/rfc9112#section-2.1
+#   HTTP-message = start-line CRLF *( field-line CRLF ) CRLF [ message-body ]
+# A start line is `method SP request-target SP HTTP-version` or `HTTP-version SP status-code SP [ reason-phrase ]`.
+# White space before it is for whoever reads the whole line.
+_MAY_BEGIN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z \t\v\f\r\n-]")
+# As far as a start line is looked for in what has come.
+_MAX_START_LINE = 8192
 
 
 def install() -> None:
@@ -25,29 +42,67 @@ class HeadBuffer(ReceiveBuffer):
     """What has come of a connection and is not read yet."""
 
     _hints = 0
+    _empty_lines = 0
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """Return the lines of a head, or None where its end has not come."""
-        lines = super().maybe_extract_lines()
+        lines = self._next_lines()
         # No request begins so.
         while lines and lines[0].startswith(b"HTTP/1.") and lines[0][8:10] == b" 1" and lines[0][9:12] != b"101":
             self._hints += 1
             if self._hints > MAX_HINTS:
                 return _unreadable("too many informational answers")
-            lines = super().maybe_extract_lines()
-        if lines is None:
-            if len(self) > MAX_HEAD:
-                return _unreadable("a head that does not end")
-        else:
-            self._hints = 0
+            lines = self._next_lines()
+        if lines is not None:
+            self._hints = self._empty_lines = 0
+        elif len(self) > MAX_HEAD:
+            return _unreadable("a head that does not end")
+        elif self._begins_no_head():
+            return _unreadable("no HTTP")
         return lines
 
     def maybe_extract_next_line(self) -> bytearray | None:
-        """Return the line that says how long a chunk is, or None where its end has not come."""
+        """Return the line that says how long a chunk is, without its extensions; None where its end has not come."""
         line = super().maybe_extract_next_line()
-        return bytearray(b"endless\r\n") if line is None and len(self) > MAX_HEAD else line
+        if line is None:
+            return _endless() if len(self) > MAX_CHUNK_LINE else None
+        size, separator, extensions = line.partition(b";")
+        if len(line) > MAX_CHUNK_LINE or b"\n" in extensions[:-2] or _is_too_long(size):
+            return _endless()
+        return size + b"\r\n" if separator else line
+
+    def _next_lines(self) -> list[bytearray] | None:
+        """Return the lines of a head, of a hint too, and read past the empty lines before it.
+
+        https://www.rfc-editor.org/rfc/rfc9112#section-2.2 has servers ignore at least one. Clients of HTTP/1.0 sent
+        one behind a body.
+        """
+        while (lines := super().maybe_extract_lines()) == []:
+            self._empty_lines += 1
+            if self._empty_lines > MAX_EMPTY_LINES:
+                return _unreadable("too many empty lines")
+        return lines
+
+    def _begins_no_head(self) -> bool:
+        """Return whether what has come is no part of a head, so that nobody need wait for its end."""
+        start = bytes(self._data[:_MAX_START_LINE])
+        line, newline, _ = start.partition(b"\n")
+        return bool(start) and (_MAY_BEGIN.match(start) is None or (bool(newline) and b"HTTP/" not in line))
 
 
 def _unreadable(why: str) -> list[bytearray]:
     """Return a head that neither a request nor an answer can have, so that its connection ends."""
     return [bytearray(why.encode())]
+
+
+def _endless() -> bytearray:
+    """Return a chunk's line that none can have, so that its connection ends."""
+    return bytearray(b"endless\r\n")
+
+
+def _is_too_long(size: bytearray) -> bool:
+    try:
+        return int(size.strip(b" \t\r\n"), 16) > MAX_LENGTH
+    except ValueError:
+        # h11 refuses it.
+        return False

@@ -17,6 +17,8 @@ from orgfence.proxy.wire import (
     http1_server,
     http2_client,
     http2_heads,
+    lengths,
+    request_lines,
     tls_ends,
     trailers,
 )
@@ -27,13 +29,15 @@ def install(gate: Gate, hooks: AddonManager) -> None:
     """Change it for this process; the gate is asked about each request, and the hooks are these addons'."""
     shortcuts.install()
     early_answer.install(gate, served_by=inline_stream(hooks))
+    http1_server.install(gate)
+    request_lines.install(gate)
     for changed in (
         http1_client,
-        http1_server,
         http2_client,
         back_pressure,
         heads,
         http2_heads,
+        lengths,
         broken_bodies,
         closed_connections,
         connection_ends,
