@@ -77,7 +77,21 @@ def test_other_lines_stay(lines: list[str]) -> None:
 
 
 # Each repeat of these was searched, for what stands behind it, from each of its characters.
-REPEATED = ["a", "-", " ", "x-token", "-key-", "cookie:", "cookie: a", "secret ", "eyJ", "eyJaaaaaaaa.", "a: ", "'", "{-"]
+REPEATED = [
+    "a",
+    "-",
+    " ",
+    "x-token",
+    "-key-",
+    "cookie:",
+    "cookie: a",
+    "secret ",
+    "eyJ",
+    "eyJaaaaaaaa.",
+    "a: ",
+    "'",
+    "{-",
+]
 
 
 def _seconds(lines: list[str]) -> float:

@@ -14,7 +14,9 @@ _JWT = re.compile(r"\bey[JA][\w-]{8,}(?:\.[\w-]*)*", re.ASCII)
 # A key, and what stands before its value. Values may hold any character, so they are not looked for.
 _KEY = re.compile(r"(?<![\w-])([\w-]++)[\"']?\s*+:\s*+")
 # The names of headers that carry credentials. A policy's own keys have no dash.
-_CREDENTIAL = re.compile(r"-(?:token|key|secret|session|auth)|(?:authorization|set-cookie|secret|password)\Z", re.IGNORECASE)
+_CREDENTIAL = re.compile(
+    r"-(?:token|key|secret|session|auth)|(?:authorization|set-cookie|secret|password)\Z", re.IGNORECASE
+)
 
 # A key with nothing behind it, or with what only begins there: its value stands in the lines that follow.
 _OPEN = re.compile(r"[\"']?\s*+:\s*+(?:[|>][+-]?[0-9]?|\[)?+\s*+(?:#.*+)?+")
