@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import re
 import resource
 import socket
 import subprocess
@@ -120,6 +122,23 @@ def test_a_log_that_nobody_reads(upstream: Upstream, tmp_path: Path) -> None:
                 assert client.read_answer().status == 403
         proxy.assert_it_judges()
         proxy.process.stderr.close()
+
+
+def test_a_terminal_that_nobody_reads(upstream: Upstream, tmp_path: Path) -> None:
+    """It takes a few lines, and then not one byte more: requests and `/healthz` go on, and lost lines are counted."""
+    reader, terminal = pty.openpty()
+    with running(upstream, tmp_path, stdout=terminal, stderr=terminal) as proxy:
+        os.close(terminal)
+        with RawClient(proxy.address) as client:
+            for number in range(1500):
+                path = b"/api/block/globex-%d-%s/x" % (number, b"x" * 600)
+                client.send(b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s: %s\r\n\r\n" % (path, *authorized("acme")))
+                assert client.read_answer().status == 403
+        assert httpx.get("http://%s:%d/healthz" % proxy.admin, trust_env=False, timeout=DEADLINE).text == "ok\n"
+        proxy.assert_it_judges()
+        assert re.search(r"^orgfence_log_lines_lost_total [1-9]", proxy.metrics(), re.MULTILINE)
+    # It has ended although its last lines are still not read.
+    os.close(reader)
 
 
 @pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +16,7 @@ from orgfence.cli.host_port import HOST_PORT
 from orgfence.core.policy.faults import PolicyError
 from orgfence.errors import StartError
 from orgfence.observe.inspection_log import InspectionLog
-from orgfence.observe.log import configure_logging
+from orgfence.observe.log import LogOutput, configure_logging
 from orgfence.observe.metrics import Metrics
 from orgfence.policy_files import LoadedPolicy, open_policy
 from orgfence.policy_in_force import PolicyInForce
@@ -26,7 +25,7 @@ from orgfence.proxy.listening import Listening
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.serve import serve
 from orgfence.proxy.settings import Settings
-from orgfence.standard_streams import hold_standard_streams
+from orgfence.standard_streams import hold_standard_streams, printing_by
 
 
 @click.command("run")
@@ -83,10 +82,6 @@ def _end() -> NoReturn:
     Threads of mitmproxy's Rust part, which serve UDP, go on meanwhile, and now and then one of them would crash in what
     is no longer there: the exit code of an end in good order would be that of a segmentation fault.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # Closed, or a pipe that nobody reads.
-        with suppress(OSError, ValueError):
-            stream.flush()
     os._exit(0)
 
 
@@ -94,9 +89,11 @@ async def _run(settings: Settings, loaded: LoadedPolicy, drain: float) -> None:
     console = sys.stderr.isatty()
     # What mitmproxy logs while it starts is said again, in one line, by the error that keeps us from starting.
     output = configure_logging(sys.stderr, console=console, capture_foreign=False)
+    printed = LogOutput(sys.stdout, console=console)
     # Loggers to which nobody listens would write to stderr by themselves.
     logging.getLogger().addHandler(logging.NullHandler())
     metrics = Metrics()
+    metrics.log_lines_lost = lambda: output.lines_lost + printed.lines_lost
     log = InspectionLog(console=console)
     policy = PolicyInForce(loaded, metrics, log, console=console)
 
@@ -108,7 +105,9 @@ async def _run(settings: Settings, loaded: LoadedPolicy, drain: float) -> None:
         announce(Announcement(loaded, listening))
 
     try:
-        await serve(settings, policy, metrics, Reporter(metrics, log), is_up, drain=drain)
+        with printing_by(printed.write, output.write):
+            await serve(settings, policy, metrics, Reporter(metrics, log), is_up, drain=drain)
     finally:
         log.close()
         output.close()
+        printed.close()

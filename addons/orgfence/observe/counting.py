@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 
@@ -52,6 +52,35 @@ class Counts(Collector):
         for values, number in self.numbers.copy().items():
             if self._shown(values):
                 family.add_metric([_encodable(value) for value in values], number)
+        return [family]
+
+
+class KeptElsewhere(Collector):
+    """A number that something else keeps, asked for at each scrape; None: there is none, and none is shown."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        family: type[CounterMetricFamily | GaugeMetricFamily],
+        name: str,
+        documentation: str,
+        read: Callable[[], float | None],
+    ) -> None:
+        """Show what `read` returns; it is called in the thread that scrapes."""
+        self._family, self._name, self._documentation, self._read = family, name, documentation, read
+        registry.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """Give the registry the name."""
+        return [self._family(self._name, self._documentation, labels=())]
+
+    def collect(self) -> Iterable[Metric]:
+        """Show the number to a scrape."""
+        number = self._read()
+        if number is None:
+            return []
+        family = self._family(self._name, self._documentation, labels=())
+        family.add_metric([], number)
         return [family]
 
 

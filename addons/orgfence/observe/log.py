@@ -1,14 +1,13 @@
 """Where log lines go and what they look like: JSON for machines, columns for a person at a terminal.
 
 A proxy must not stand still or fall over because nobody reads its log. So a line that cannot be written (the
-pipe is closed, the disk full, the reader asleep) is counted and forgotten.
+pipe is closed, the disk full) or cannot wait any more (the reader sleeps) is counted and forgotten.
 """
 
 import errno
 import logging
 import os
 import re
-import select
 import sys
 import time
 from collections import OrderedDict
@@ -21,7 +20,13 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from orgfence.observe.line_writer import LineWriter
 from orgfence.observe.redaction import printable, redact_jwts, redact_strictly
+
+
+# A reader that merely has to be scheduled reads in milliseconds, and a disk writes; nobody waits longer for a process to
+# end because of one that does not.
+_FLUSH_SECONDS = 1.0
 
 
 class LogOutput:
@@ -31,61 +36,43 @@ class LogOutput:
         """Take an open stream, or None where the process was started without one."""
         #: Whether lines are made for a person at a terminal.
         self.console = console
-        #: How many lines could not be written.
-        self.lines_lost = 0
         self._stream = stream
-        self._has_descriptor = _has_descriptor(stream)
-        self._stuck = False
-        self._torn = False
+        self._writer = LineWriter(stream) if stream is not None and _has_descriptor(stream) else None
+        self._lines_lost = 0
         self._foreign = ForeignHandler()
 
+    @property
+    def lines_lost(self) -> int:
+        """How many lines were dropped, or could not be written."""
+        return self._lines_lost + (0 if self._writer is None else self._writer.lines_lost)
+
     def write(self, line: str) -> None:
-        """Write one line, without its end."""
+        """Write one line, without its end. What has a file descriptor is written to in a thread: it may block."""
+        if self._writer is not None:
+            self._writer.write(line + "\n")
+            return
         try:
-            self._write(line + "\n")
-            self._stuck = False
+            if self._stream is None:
+                raise BrokenPipeError
+            self._stream.write(line + "\n")
+            self._stream.flush()
         # A closed stream raises ValueError; everything else that may befall one is an OSError.
         except (OSError, ValueError):
-            self.lines_lost += 1
+            self._lines_lost += 1
+
+    def flush(self, seconds: float = _FLUSH_SECONDS) -> None:
+        """Wait until all lines are written or lost, at most so long."""
+        if self._writer is not None:
+            self._writer.flush(seconds)
 
     def capture_foreign(self) -> None:
         """Also write what the standard library's loggers have to say, mitmproxy's among them."""
         logging.getLogger().addHandler(self._foreign)
 
     def close(self) -> None:
-        """Stop writing what others log."""
+        """Stop writing what others log, and wait a moment for the last lines."""
         logging.getLogger().removeHandler(self._foreign)
-
-    def _write(self, line: str) -> None:
-        if self._stream is None:
-            raise BrokenPipeError
-        if not self._has_descriptor:
-            self._stream.write(line)
-            self._stream.flush()
-            return
-        # Asked for each time: the number of a closed stream may by now belong to some client's connection.
-        descriptor = self._stream.fileno()
-        rest = line.encode("utf-8", "backslashreplace")
-        if self._torn:
-            rest = b"\n" + rest
-        while rest:
-            self._await_room(descriptor)
-            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
-            self._torn = bool(rest)
-
-    def _await_room(self, descriptor: int) -> None:
-        """Raise if nothing can be written for now, the first time only after some patience."""
-        # O_NONBLOCK would hold for every process that shares the terminal or pipe. A pipe that poll calls
-        # writable takes PIPE_BUF bytes at once.
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
-        if not poll.poll(0 if self._stuck else _PATIENCE):
-            self._stuck = True
-            raise BlockingIOError
-
-
-# Milliseconds: enough for a reader that merely has to be scheduled, too little for anyone to notice.
-_PATIENCE = 20
+        self.flush()
 
 
 def configure_logging(stream: TextIO | None, *, console: bool, capture_foreign: bool = True) -> LogOutput:
@@ -241,9 +228,7 @@ def _message_of(record: logging.LogRecord) -> str:
     return message.partition("Traceback (most recent call last)")[0]
 
 
-def _has_descriptor(stream: TextIO | None) -> bool:
-    if stream is None:
-        return False
+def _has_descriptor(stream: TextIO) -> bool:
     try:
         stream.fileno()
     except (OSError, ValueError):

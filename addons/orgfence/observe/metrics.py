@@ -6,10 +6,12 @@ Nothing from a request becomes a label.
 
 import platform
 from collections import Counter
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from orgfence.core.decision import (
     UNAUTHENTICATED,
@@ -24,7 +26,7 @@ from orgfence.core.oauth.exchange import Endpoint, ExchangeRule, Step
 from orgfence.core.orgs import OrgNames
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
-from orgfence.observe.counting import Counts, Durations
+from orgfence.observe.counting import Counts, Durations, KeptElsewhere
 
 #: The `rule` of a decision that no rule made.
 NO_RULE = "none"
@@ -190,6 +192,24 @@ class Metrics:
             "orgfence_observe_override",
             "1 while everything is capped at `observe`, whatever the policy says; else 0.",
             registry=registry,
+        )
+        #: How many log lines were lost, by whoever writes them.
+        self.log_lines_lost: Callable[[], int] = lambda: 0
+        KeptElsewhere(
+            registry,
+            CounterMetricFamily,
+            "orgfence_log_lines_lost_total",
+            "Log lines that were dropped because nobody read those before, or that could not be written.",
+            lambda: self.log_lines_lost(),
+        )
+        #: When the policy's files were last looked at, in seconds since the epoch; None: they are not watched.
+        self.policy_last_look: Callable[[], float | None] = lambda: None
+        KeptElsewhere(
+            registry,
+            GaugeMetricFamily,
+            "orgfence_policy_last_look_timestamp_seconds",
+            "When the policy's files were last looked at. They are looked at twice a second.",
+            lambda: self.policy_last_look(),
         )
         build = Info("orgfence_build", "The versions that are running.", registry=registry)
         build.info(

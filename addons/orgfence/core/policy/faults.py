@@ -70,7 +70,8 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         """Return `file:line:column: message`, the line itself, and a caret below the place."""
         message = f"{self.place}: {self.message}"
-        if not self.line:
+        # The line is cut where it is longer than any that a person writes.
+        if not self.line or self.place.column > len(self.line) + 1:
             return message
         line, column = _excerpt(self.line, self.place.column)
         margin = "".join("\t" if character == "\t" else " " for character in line[: column - 1])

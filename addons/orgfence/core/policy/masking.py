@@ -6,47 +6,52 @@ An example may carry one in its headers; and a policy that spells out a secret h
 import re
 from collections.abc import Sequence
 
+# Every expression here takes linear time, whatever the line holds: repeats are possessive, and what begins with a
+# repeat begins at the first character of a word only.
+
 # A base64url JSON object and all dotted parts behind it.
 _JWT = re.compile(r"\bey[JA][\w-]{8,}(?:\.[\w-]*)*", re.ASCII)
-# What stands behind the name of a header that carries credentials, up to the line's end: values may hold any character.
-# A policy's own keys have no dash; its `cookie: sid` names a cookie and holds none.
-_HEADER = re.compile(
-    r"((?:authorization|set-cookie|[\w-]*-(?:token|key|secret|session|auth)[\w-]*)[\"']?\s*:\s*"
-    r"|cookie[\"']?\s*:(?=[^,}]*=)\s*)(.+)",
-    re.IGNORECASE,
+# A key, and what stands before its value. Values may hold any character, so they are not looked for.
+_KEY = re.compile(r"(?<![\w-])([\w-]++)[\"']?\s*+:\s*+")
+# The names of headers that carry credentials. A policy's own keys have no dash.
+_CREDENTIAL = re.compile(
+    r"-(?:token|key|secret|session|auth)|(?:authorization|set-cookie|secret|password)\Z", re.IGNORECASE
 )
-_SECRET = re.compile(r"((?:secret|password)[\"']?\s*:\s*)(.+)", re.IGNORECASE)
-
 
 # A key with nothing behind it, or with what only begins there: its value stands in the lines that follow.
-_OPEN = re.compile(r"[\"']?\s*:\s*(?:[|>][+-]?[0-9]?|\[)?\s*(?:#.*)?")
-_NAME = re.compile(
-    r"[\s{,-]*[\"']?(?:(?:proxy-)?authorization|set-cookie|cookie|[\w-]*-(?:token|key|secret|session|auth)[\w-]*"
-    r"|\w*(?:secret|password))(?=[\"']?\s*:)",
-    re.IGNORECASE,
-)
-_INDENT = re.compile(r"[\s-]*")
+_OPEN = re.compile(r"[\"']?\s*+:\s*+(?:[|>][+-]?[0-9]?|\[)?+\s*+(?:#.*+)?+")
+_NAME = re.compile(r"[\s{,-]*+[\"']?([\w-]++)")
+_INDENT = re.compile(r"[\s-]*+")
 
 
 def masked(lines: Sequence[str], index: int) -> str:
-    """Return one of a file's lines with its credentials starred out; it keeps its length, so that columns stay."""
-    line = lines[index]
+    """Return one of a file's lines with its credentials starred out; it keeps its length, so that columns stay.
+
+    Of a longer line only the first `MAX_LINE` characters are returned.
+    """
+    line = lines[index][:MAX_LINE]
     if _continues_credential(lines, index):
         indent = _indent(line)
         return line[:indent] + "*" * (len(line) - indent)
     return _masked(line)
 
 
+#: Longer than any line that a person writes. Lines are masked in one piece, and requests wait meanwhile.
+MAX_LINE = 16 * 1024
+
+
 def _continues_credential(lines: Sequence[str], index: int) -> bool:
     """Return whether a line belongs to the value of a credential's key that stands above it."""
-    indent = _indent(lines[index])
+    indent = _indent(lines[index][:MAX_LINE])
     for before in range(index - 1, max(-1, index - 1 - _MAX_LINES), -1):
-        above = lines[before]
+        above = lines[before][:MAX_LINE]
         if not above.strip() or _indent(above) >= indent:
             continue
         indent = _indent(above)
         found = _NAME.match(above)
-        if found is not None and _OPEN.fullmatch(above, found.end()):
+        if found is None or not _OPEN.fullmatch(above, found.end()):
+            continue
+        if _CREDENTIAL.search(found[1]) or _is_cookie(found[1]):
             return True
     return False
 
@@ -62,6 +67,25 @@ def _indent(line: str) -> int:
 
 def _masked(line: str) -> str:
     line = _JWT.sub(lambda found: "*" * len(found[0]), line)
-    for named in (_HEADER, _SECRET):
-        line = named.sub(lambda found: found[1] + "*" * len(found[2]), line)
+    for key in _KEY.finditer(line):
+        # A policy's `cookie: sid` names a cookie and holds none.
+        if _CREDENTIAL.search(key[1]) or (_is_cookie(key[1]) and _assigns(line, key.end())):
+            return line[: key.end()] + "*" * (len(line) - key.end())
     return line
+
+
+def _is_cookie(name: str) -> bool:
+    return name.lower().endswith("cookie")
+
+
+def _assigns(line: str, start: int) -> bool:
+    """Return whether the value that starts there, up to the next `,` or `}`, holds a `=`, or may hold one."""
+    end = _VALUE_END.search(line, start, start + _MAX_VALUE)
+    if end is None and len(line) > start + _MAX_VALUE:
+        return True
+    return "=" in line[start : end.start() if end else None]
+
+
+_VALUE_END = re.compile(r"[,}]")
+# The name of a cookie that a policy's author chose is shorter.
+_MAX_VALUE = 1000
