@@ -1,0 +1,216 @@
+"""Bytes around a rule's name: what a parser may take for it, and what may stand between two of it."""
+
+from collections.abc import Sequence
+from urllib.parse import quote_from_bytes
+
+from hypothesis import strategies as st
+from tests.servers.judging import FORM, JSON, Subject, Written
+from tests.servers.server import Channel
+
+# What `bytes.strip`, `str.strip`, Perl's `\s`, C's `isspace` and Unicode take for white space, between them.
+_BLANKS = [
+    *(b" ", b"\t", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f", b"\x85", b"\xa0"),
+    *(text.encode() for text in "\x85\xa0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\u200b"),
+]
+_CONTROLS = [b"\x01", b"\x08", b"\x7f", b"\x80", b"\xff", b"\xad"]
+_AROUND = [b'"', b"'", b"\\", b"[", b"]", b".", b"+", b"$", b"(", b"{", b"/", b":", b"@", b"-", b"_", b"!"]
+_BEFORE = [*_BLANKS, *_CONTROLS, *_AROUND, b"[]", b"[[", b"]]", b"?", b"#", b"amp;", b"$Version", b"&", b";", b",", b"x["]
+_AFTER = [
+    *_BLANKS,
+    *_CONTROLS,
+    *_AROUND,
+    *(b"[]", b"[0]", b"[a]", b"[a][b]", b"[[]]", b"[a", b"[]]", b"[][", b"[][a]", b"]x", b"[a].b", b"[a]b", b".a", b".0", b"x"),
+    *(b"[acme]", b"[__proto__]", b"[-1]", b"[99]", b"[ ]", b"[\0]", b"[%5B]", b"[a]]", b"[.a]", b"].a"),
+]
+_SEPARATORS = {
+    Channel.QUERY: [b"&", b"&", b"&", b"&", b";", b"&&", b"& ", b"&+", b"&amp;", b"?", b"#", b",", b"%26", b"%3b", b"&;"],
+    Channel.COOKIE: [b"; ", b"; ", b"; ", b";", b",", b", ", b";;", b"; ;", b" ", b"&", b"=", b"", *_BLANKS, *_CONTROLS],
+}
+_SEPARATORS[Channel.FORM] = [*_SEPARATORS[Channel.QUERY], b"\r\n", b"\n", b"\0"]
+_OTHERS = [b"x=y", b"x", b"=", b"=y", b"", b"$Version=1", b'x="y', b'"', b"path=/", b"x=acme", b"expires=Mon, 01-Jan-2030", b"a[b"]
+_IN_PLACE_OF_SEPARATOR = [b".", b" ", b"+", b"[", b"-", b"\t", b"\x0b", b"%20", b"%2e", b"%5B", b"%5f", b"%u005f", b"__", b""]
+
+
+def chance(one_in: int) -> st.SearchStrategy[bool]:
+    """Draw true once in so many times."""
+    return st.sampled_from([False] * (one_in - 1) + [True])
+
+
+@st.composite
+def names(draw: st.DrawFn, name: str, channel: Channel) -> bytes:
+    """Draw a spelling that some server may take for the name."""
+    plain = name.encode()
+    spelled = draw(st.sampled_from([_as_it_is, _recased, _camel, _other_separator, _escaped, _u_escaped, _octal]))(draw, plain)
+    for pieces, before in ((_BEFORE, True), (_AFTER, False)):
+        if draw(st.booleans()):
+            piece = draw(st.sampled_from(pieces) | st.binary(min_size=1, max_size=2) if draw(chance(3)) else st.sampled_from(pieces))
+            if draw(st.booleans()) and channel is not Channel.JSON:
+                piece = b"".join(b"%%%02X" % byte for byte in piece)
+            spelled = piece + spelled if before else spelled + piece
+    if draw(chance(6)):
+        spelled += draw(st.sampled_from([b"\0", b"%00"])) + draw(st.sampled_from([b"", b"x", b"[", b"]"]))
+    return spelled
+
+
+def _as_it_is(draw: st.DrawFn, name: bytes) -> bytes:
+    return name
+
+
+def _recased(draw: st.DrawFn, name: bytes) -> bytes:
+    return draw(st.sampled_from([name.upper(), name.title(), name.swapcase(), name[:1].upper() + name[1:]]))
+
+
+def _camel(draw: st.DrawFn, name: bytes) -> bytes:
+    first, *others = name.replace(b"-", b"_").split(b"_")
+    return first + b"".join(word.capitalize() for word in others)
+
+
+def _other_separator(draw: st.DrawFn, name: bytes) -> bytes:
+    return name.replace(b"_", draw(st.sampled_from(_IN_PLACE_OF_SEPARATOR)), 1)
+
+
+def _some_bytes(draw: st.DrawFn, name: bytes, spell: str) -> bytes:
+    chosen = draw(st.sets(st.integers(0, len(name) - 1), min_size=1, max_size=3))
+    return b"".join((spell % byte).encode() if at in chosen else bytes([byte]) for at, byte in enumerate(name))
+
+
+def _escaped(draw: st.DrawFn, name: bytes) -> bytes:
+    return _some_bytes(draw, name, draw(st.sampled_from(["%%%02x", "%%%02X", "%%25%02x"])))
+
+
+def _u_escaped(draw: st.DrawFn, name: bytes) -> bytes:
+    return _some_bytes(draw, name, draw(st.sampled_from(["%%u%04x", "%%U%04X", "%%u{%x}", "\\u%04x", "&#%d;"])))
+
+
+def _octal(draw: st.DrawFn, name: bytes) -> bytes:
+    inside = _some_bytes(draw, name, draw(st.sampled_from(["\\%03o", "\\%c"])))
+    return draw(st.sampled_from([inside, b'"' + inside + b'"', b'"' + name + b'"']))
+
+
+@st.composite
+def values(draw: st.DrawFn, value: str, channel: Channel) -> bytes:
+    """Draw a spelling of a value."""
+    plain = value.encode()
+    if not draw(chance(4)):
+        return plain
+    framed = draw(
+        st.sampled_from(
+            [b"%b", b'"%b"', b" %b", b"%b ", b"=%b", b'"%b', b"[%b]", b"%b,x", b"x,%b", b"%b\\", b"\\%b", b"'%b'", b"%b\x85"]
+        )
+    )
+    return draw(st.sampled_from([framed % plain, quote_from_bytes(framed % plain).encode(), b"%%%02x" % plain[0] + plain[1:]]))
+
+
+@st.composite
+def pairs(draw: st.DrawFn, subject: Subject) -> bytes:
+    """Draw a pair whose name is nearly the rule's, and whose value is mostly one that must not pass."""
+    spelled = draw(names(subject.name, subject.channel))
+    equals = draw(st.sampled_from([b"="] * 8 + [b" = ", b"==", b"%3d", b"\xa0=", b"=\x1f", b""]))
+    value = subject.good if draw(chance(8)) else subject.bad
+    return spelled + equals + draw(values(value, subject.channel))
+
+
+@st.composite
+def written(draw: st.DrawFn, subject: Subject) -> Written:
+    """Draw a query, a form or cookies: mostly the plain pair of what is granted, and one or two that are nearly it."""
+    plain = f"{subject.name}={subject.good}".encode()
+    items = [draw(pairs(subject)) for _ in range(draw(st.sampled_from([1, 1, 1, 2])))]
+    if not draw(chance(4)):
+        items.append(plain)
+    items += draw(st.lists(st.sampled_from(_OTHERS), max_size=2))
+    separators = _SEPARATORS[subject.channel]
+    data = b""
+    for at, item in enumerate(draw(st.permutations(items))):
+        data += (draw(st.sampled_from(separators)) if at else b"") + item
+    if draw(chance(12)):
+        data = draw(st.sampled_from([*separators, b"\xef\xbb\xbf"])) + data
+    if subject.channel is Channel.COOKIE:
+        return Written(_fields(draw, data))
+    if subject.channel is Channel.QUERY:
+        return Written((_in_target(data),))
+    return Written((data,), draw(content_types([FORM])))
+
+
+def _fields(draw: st.DrawFn, data: bytes) -> tuple[bytes, ...]:
+    """Return the values of one `Cookie` field or of two, without what no field holds."""
+    value = data.translate(None, b"\0\r\n")
+    at = draw(st.integers(1, max(1, len(value) - 1))) if draw(chance(10)) else len(value)
+    return tuple(part.strip(b" \t") for part in (value[:at], value[at:]) if part) or (b"",)
+
+
+def _in_target(data: bytes) -> bytes:
+    """Return a query as it may stand in a request line: blanks and controls escaped, and what would end it."""
+    return b"".join(b"%%%02X" % byte if byte <= 0x20 or byte in b"\x7f#" else bytes([byte]) for byte in data)
+
+
+def content_types(plain: Sequence[bytes]) -> st.SearchStrategy[bytes]:
+    """Draw the type of a body: mostly the plain one."""
+    (usual,) = plain
+    odd = [usual.upper(), usual + b"; charset=utf-8", usual + b";charset=UTF-8", usual + b"; charset=iso-8859-1", usual + b" "]
+    return st.sampled_from([usual] * 10 + odd)
+
+
+@st.composite
+def documents(draw: st.DrawFn, subject: Subject) -> Written:
+    """Draw a JSON object that has members whose names are nearly the rule's."""
+    members = [_member(draw, draw(names(subject.name, Channel.JSON)), subject.bad) for _ in range(draw(st.integers(1, 2)))]
+    if not draw(chance(4)):
+        members.append(_member(draw, subject.name.encode(), subject.good))
+    members += draw(st.lists(st.sampled_from([b'"x":1', b'"":"y"', b'"x":{"org_id":"globex"}']), max_size=1))
+    joint = draw(st.sampled_from([b","] * 6 + [b" ,\n", b",,", b"/**/,", b";"]))
+    text = b"{" + joint.join(draw(st.permutations(members))) + b"}"
+    text = draw(st.sampled_from([b"%b"] * 8 + [b"\xef\xbb\xbf%b", b" %b ", b"[%b]", b"%b x", b"//\n%b", b"%b\0"])) % text
+    if draw(chance(12)):
+        text = text.decode("utf-8", "replace").encode(draw(st.sampled_from(["utf-16", "utf-16-le", "utf-32-be", "utf-7"])))
+    return Written((text,), draw(content_types([JSON])))
+
+
+def _member(draw: st.DrawFn, name: bytes, value: str) -> bytes:
+    quoted = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') if draw(st.booleans()) else name
+    quoted = b"".join(b"\\u%04x" % byte if byte < 0x20 else bytes([byte]) for byte in quoted)
+    text = value.encode()
+    frames = [b'"%b"'] * 8 + [b'["%b"]', b'{"a":"%b"}', b"'%b'", b'[["%b"]]', b'"%b", "x"']
+    return b'"%b":%b' % (quoted, draw(st.sampled_from(frames)) % text)
+
+
+_HOST_FIELDS = [
+    *("X-Forwarded-Host", "Forwarded", "X-Original-Host", "X-Forwarded-Server", "X-Host", "X-HTTP-Host-Override", "Host"),
+    *("x-forwarded-host", "X_Forwarded_Host", "FORWARDED", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"),
+]
+
+
+@st.composite
+def heads(draw: st.DrawFn, subject: Subject) -> Written:
+    """Draw the fields of a head that say for which host it is."""
+    lines = [b"Host: acme.t.example.com"]
+    for _ in range(draw(st.integers(1, 3))):
+        name = draw(st.sampled_from(_HOST_FIELDS))
+        host = draw(_hosts(subject))
+        if name.lower() == "forwarded":
+            host = draw(_forwarded(host))
+        lines.insert(draw(st.integers(0, len(lines))), name.encode() + b": " + host)
+    return Written((b"".join(line + b"\r\n" for line in lines),))
+
+
+@st.composite
+def _hosts(draw: st.DrawFn, subject: Subject) -> bytes:
+    """Draw one host or several."""
+    tenants = [subject.bad, subject.bad, subject.good, "internal"]
+    written = [_one_host(draw, draw(st.sampled_from(tenants))) for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))]
+    return draw(st.sampled_from([b",", b", ", b" ,", b" ", b"\t", b";", *_BLANKS[2:8]])).join(written)
+
+
+def _one_host(draw: st.DrawFn, tenant: str) -> bytes:
+    frames = [b"%b.t.example.com"] * 6
+    frames += [b"%b.t.example.com:443", b'"%b.t.example.com"', b"%b.T.EXAMPLE.com", b"%b.t.example.com.", b"%b.t.example.com:8443 "]
+    frames += [b"u@%b.t.example.com", b"http://%b.t.example.com/", b"%b.t.example.com/x", b"\x1f%b.t.example.com\xa0", b'"\\%b.t.example.com"']
+    return draw(st.sampled_from(frames)) % draw(st.sampled_from([tenant, tenant, tenant.upper()])).encode()
+
+
+@st.composite
+def _forwarded(draw: st.DrawFn, host: bytes) -> bytes:
+    """Draw a value of `Forwarded` (RFC 7239)."""
+    key = draw(st.sampled_from([b"host="] * 4 + [b"Host=", b"HOST =", b"host= ", b"host"]))
+    before = draw(st.sampled_from([b"", b"for=1.2.3.4;", b"for=1.2.3.4; ", b"proto=https;", b"for=1.2.3.4, ", b'for="x;', b'for="[::1]:1" ;']))
+    quoted = b'"' + host + b'"' if draw(chance(3)) else host
+    return before + key + quoted + draw(st.sampled_from([b"", b"", b";proto=https", b"; by=x", b", for=1.2.3.4"]))
