@@ -84,7 +84,12 @@ class LineServer(Server):
         if sent.channel not in self.channels:
             return {}
         answer = self._process.ask(
-            {"channel": sent.channel, "data": sent.data.hex(), "type": sent.content_type.decode("latin-1"), "name": name}
+            {
+                "channel": sent.channel,
+                "data": sent.data.hex(),
+                "type": sent.content_type.decode("latin-1"),
+                "name": name,
+            }
         )
         return decoded(answer)
 

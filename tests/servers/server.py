@@ -48,7 +48,7 @@ class Server(ABC):
         `name` may be nested as in `filter[org]`. For `HOST` it is empty, and the value is the host.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to end
         """End what was started."""
 
 

@@ -14,21 +14,111 @@ _BLANKS = [
 ]
 _CONTROLS = [b"\x01", b"\x08", b"\x7f", b"\x80", b"\xff", b"\xad"]
 _AROUND = [b'"', b"'", b"\\", b"[", b"]", b".", b"+", b"$", b"(", b"{", b"/", b":", b"@", b"-", b"_", b"!"]
-_BEFORE = [*_BLANKS, *_CONTROLS, *_AROUND, b"[]", b"[[", b"]]", b"?", b"#", b"amp;", b"$Version", b"&", b";", b",", b"x["]
+_BEFORE = [
+    *_BLANKS,
+    *_CONTROLS,
+    *_AROUND,
+    b"[]",
+    b"[[",
+    b"]]",
+    b"?",
+    b"#",
+    b"amp;",
+    b"$Version",
+    b"&",
+    b";",
+    b",",
+    b"x[",
+]
 _AFTER = [
     *_BLANKS,
     *_CONTROLS,
     *_AROUND,
-    *(b"[]", b"[0]", b"[a]", b"[a][b]", b"[[]]", b"[a", b"[]]", b"[][", b"[][a]", b"]x", b"[a].b", b"[a]b", b".a", b".0", b"x"),
+    *(
+        b"[]",
+        b"[0]",
+        b"[a]",
+        b"[a][b]",
+        b"[[]]",
+        b"[a",
+        b"[]]",
+        b"[][",
+        b"[][a]",
+        b"]x",
+        b"[a].b",
+        b"[a]b",
+        b".a",
+        b".0",
+        b"x",
+    ),
     *(b"[acme]", b"[__proto__]", b"[-1]", b"[99]", b"[ ]", b"[\0]", b"[%5B]", b"[a]]", b"[.a]", b"].a"),
 ]
 _SEPARATORS = {
-    Channel.QUERY: [b"&", b"&", b"&", b"&", b";", b"&&", b"& ", b"&+", b"&amp;", b"?", b"#", b",", b"%26", b"%3b", b"&;"],
-    Channel.COOKIE: [b"; ", b"; ", b"; ", b";", b",", b", ", b";;", b"; ;", b" ", b"&", b"=", b"", *_BLANKS, *_CONTROLS],
+    Channel.QUERY: [
+        b"&",
+        b"&",
+        b"&",
+        b"&",
+        b";",
+        b"&&",
+        b"& ",
+        b"&+",
+        b"&amp;",
+        b"?",
+        b"#",
+        b",",
+        b"%26",
+        b"%3b",
+        b"&;",
+    ],
+    Channel.COOKIE: [
+        b"; ",
+        b"; ",
+        b"; ",
+        b";",
+        b",",
+        b", ",
+        b";;",
+        b"; ;",
+        b" ",
+        b"&",
+        b"=",
+        b"",
+        *_BLANKS,
+        *_CONTROLS,
+    ],
 }
 _SEPARATORS[Channel.FORM] = [*_SEPARATORS[Channel.QUERY], b"\r\n", b"\n", b"\0"]
-_OTHERS = [b"x=y", b"x", b"=", b"=y", b"", b"$Version=1", b'x="y', b'"', b"path=/", b"x=acme", b"expires=Mon, 01-Jan-2030", b"a[b"]
-_IN_PLACE_OF_SEPARATOR = [b".", b" ", b"+", b"[", b"-", b"\t", b"\x0b", b"%20", b"%2e", b"%5B", b"%5f", b"%u005f", b"__", b""]
+_OTHERS = [
+    b"x=y",
+    b"x",
+    b"=",
+    b"=y",
+    b"",
+    b"$Version=1",
+    b'x="y',
+    b'"',
+    b"path=/",
+    b"x=acme",
+    b"expires=Mon, 01-Jan-2030",
+    b"a[b",
+]
+_IN_PLACE_OF_SEPARATOR = [
+    b".",
+    b" ",
+    b"+",
+    b"[",
+    b"-",
+    b"\t",
+    b"\x0b",
+    b"%20",
+    b"%2e",
+    b"%5B",
+    b"%5f",
+    b"%u005f",
+    b"__",
+    b"",
+]
 
 
 def chance(one_in: int) -> st.SearchStrategy[bool]:
@@ -40,10 +130,16 @@ def chance(one_in: int) -> st.SearchStrategy[bool]:
 def names(draw: st.DrawFn, name: str, channel: Channel) -> bytes:
     """Draw a spelling that some server may take for the name."""
     plain = name.encode()
-    spelled = draw(st.sampled_from([_as_it_is, _recased, _camel, _other_separator, _escaped, _u_escaped, _octal]))(draw, plain)
+    spelled = draw(st.sampled_from([_as_it_is, _recased, _camel, _other_separator, _escaped, _u_escaped, _octal]))(
+        draw, plain
+    )
     for pieces, before in ((_BEFORE, True), (_AFTER, False)):
         if draw(st.booleans()):
-            piece = draw(st.sampled_from(pieces) | st.binary(min_size=1, max_size=2) if draw(chance(3)) else st.sampled_from(pieces))
+            piece = draw(
+                st.sampled_from(pieces) | st.binary(min_size=1, max_size=2)
+                if draw(chance(3))
+                else st.sampled_from(pieces)
+            )
             if draw(st.booleans()) and channel is not Channel.JSON:
                 piece = b"".join(b"%%%02X" % byte for byte in piece)
             spelled = piece + spelled if before else spelled + piece
@@ -95,10 +191,26 @@ def values(draw: st.DrawFn, value: str, channel: Channel) -> bytes:
         return plain
     framed = draw(
         st.sampled_from(
-            [b"%b", b'"%b"', b" %b", b"%b ", b"=%b", b'"%b', b"[%b]", b"%b,x", b"x,%b", b"%b\\", b"\\%b", b"'%b'", b"%b\x85"]
+            [
+                b"%b",
+                b'"%b"',
+                b" %b",
+                b"%b ",
+                b"=%b",
+                b'"%b',
+                b"[%b]",
+                b"%b,x",
+                b"x,%b",
+                b"%b\\",
+                b"\\%b",
+                b"'%b'",
+                b"%b\x85",
+            ]
         )
     )
-    return draw(st.sampled_from([framed % plain, quote_from_bytes(framed % plain).encode(), b"%%%02x" % plain[0] + plain[1:]]))
+    return draw(
+        st.sampled_from([framed % plain, quote_from_bytes(framed % plain).encode(), b"%%%02x" % plain[0] + plain[1:]])
+    )
 
 
 @st.composite
@@ -146,22 +258,34 @@ def _in_target(data: bytes) -> bytes:
 def content_types(plain: Sequence[bytes]) -> st.SearchStrategy[bytes]:
     """Draw the type of a body: mostly the plain one."""
     (usual,) = plain
-    odd = [usual.upper(), usual + b"; charset=utf-8", usual + b";charset=UTF-8", usual + b"; charset=iso-8859-1", usual + b" "]
+    odd = [
+        usual.upper(),
+        usual + b"; charset=utf-8",
+        usual + b";charset=UTF-8",
+        usual + b"; charset=iso-8859-1",
+        usual + b" ",
+    ]
     return st.sampled_from([usual] * 10 + odd)
 
 
 @st.composite
 def documents(draw: st.DrawFn, subject: Subject) -> Written:
     """Draw a JSON object that has members whose names are nearly the rule's."""
-    members = [_member(draw, draw(names(subject.name, Channel.JSON)), subject.bad) for _ in range(draw(st.integers(1, 2)))]
+    members = [
+        _member(draw, draw(names(subject.name, Channel.JSON)), subject.bad) for _ in range(draw(st.integers(1, 2)))
+    ]
     if not draw(chance(4)):
         members.append(_member(draw, subject.name.encode(), subject.good))
     members += draw(st.lists(st.sampled_from([b'"x":1', b'"":"y"', b'"x":{"org_id":"globex"}']), max_size=1))
     joint = draw(st.sampled_from([b","] * 6 + [b" ,\n", b",,", b"/**/,", b";"]))
     text = b"{" + joint.join(draw(st.permutations(members))) + b"}"
-    text = draw(st.sampled_from([b"%b"] * 8 + [b"\xef\xbb\xbf%b", b" %b ", b"[%b]", b"%b x", b"//\n%b", b"%b\0"])) % text
+    text = (
+        draw(st.sampled_from([b"%b"] * 8 + [b"\xef\xbb\xbf%b", b" %b ", b"[%b]", b"%b x", b"//\n%b", b"%b\0"])) % text
+    )
     if draw(chance(12)):
-        text = text.decode("utf-8", "replace").encode(draw(st.sampled_from(["utf-16", "utf-16-le", "utf-32-be", "utf-7"])))
+        text = text.decode("utf-8", "replace").encode(
+            draw(st.sampled_from(["utf-16", "utf-16-le", "utf-32-be", "utf-7"]))
+        )
     return Written((text,), draw(content_types([JSON])))
 
 
@@ -174,7 +298,15 @@ def _member(draw: st.DrawFn, name: bytes, value: str) -> bytes:
 
 
 _HOST_FIELDS = [
-    *("X-Forwarded-Host", "Forwarded", "X-Original-Host", "X-Forwarded-Server", "X-Host", "X-HTTP-Host-Override", "Host"),
+    *(
+        "X-Forwarded-Host",
+        "Forwarded",
+        "X-Original-Host",
+        "X-Forwarded-Server",
+        "X-Host",
+        "X-HTTP-Host-Override",
+        "Host",
+    ),
     *("x-forwarded-host", "X_Forwarded_Host", "FORWARDED", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"),
 ]
 
@@ -202,8 +334,20 @@ def _hosts(draw: st.DrawFn, subject: Subject) -> bytes:
 
 def _one_host(draw: st.DrawFn, tenant: str) -> bytes:
     frames = [b"%b.t.example.com"] * 6
-    frames += [b"%b.t.example.com:443", b'"%b.t.example.com"', b"%b.T.EXAMPLE.com", b"%b.t.example.com.", b"%b.t.example.com:8443 "]
-    frames += [b"u@%b.t.example.com", b"http://%b.t.example.com/", b"%b.t.example.com/x", b"\x1f%b.t.example.com\xa0", b'"\\%b.t.example.com"']
+    frames += [
+        b"%b.t.example.com:443",
+        b'"%b.t.example.com"',
+        b"%b.T.EXAMPLE.com",
+        b"%b.t.example.com.",
+        b"%b.t.example.com:8443 ",
+    ]
+    frames += [
+        b"u@%b.t.example.com",
+        b"http://%b.t.example.com/",
+        b"%b.t.example.com/x",
+        b"\x1f%b.t.example.com\xa0",
+        b'"\\%b.t.example.com"',
+    ]
     return draw(st.sampled_from(frames)) % draw(st.sampled_from([tenant, tenant, tenant.upper()])).encode()
 
 
@@ -211,6 +355,10 @@ def _one_host(draw: st.DrawFn, tenant: str) -> bytes:
 def _forwarded(draw: st.DrawFn, host: bytes) -> bytes:
     """Draw a value of `Forwarded` (RFC 7239)."""
     key = draw(st.sampled_from([b"host="] * 4 + [b"Host=", b"HOST =", b"host= ", b"host"]))
-    before = draw(st.sampled_from([b"", b"for=1.2.3.4;", b"for=1.2.3.4; ", b"proto=https;", b"for=1.2.3.4, ", b'for="x;', b'for="[::1]:1" ;']))
+    before = draw(
+        st.sampled_from(
+            [b"", b"for=1.2.3.4;", b"for=1.2.3.4; ", b"proto=https;", b"for=1.2.3.4, ", b'for="x;', b'for="[::1]:1" ;']
+        )
+    )
     quoted = b'"' + host + b'"' if draw(chance(3)) else host
     return before + key + quoted + draw(st.sampled_from([b"", b"", b";proto=https", b"; by=x", b", for=1.2.3.4"]))

@@ -1,5 +1,6 @@
 """Django's requests, as its WSGI and its ASGI handler make them."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -26,9 +27,9 @@ def start() -> Server:
     )
 
 
-def _wsgi(body: bytes = b"", **environ: str) -> WSGIRequest:
+def _wsgi(body: bytes, environ: Mapping[str, str]) -> WSGIRequest:
     given = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "SERVER_NAME": "x", "SERVER_PORT": "80"}
-    return WSGIRequest(given | {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)} | environ)
+    return WSGIRequest({**given, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body), **environ})
 
 
 def _asgi(query: bytes = b"", body: bytes = b"", **headers: bytes) -> ASGIRequest:
@@ -39,7 +40,7 @@ def _asgi(query: bytes = b"", body: bytes = b"", **headers: bytes) -> ASGIReques
 
 
 def _wsgi_query(sent: Sent, name: str) -> Any:
-    return _wsgi(QUERY_STRING=sent.data.decode("latin-1")).GET.getlist(name)
+    return _wsgi(b"", {"QUERY_STRING": sent.data.decode("latin-1")}).GET.getlist(name)
 
 
 def _asgi_query(sent: Sent, name: str) -> Any:
@@ -47,7 +48,7 @@ def _asgi_query(sent: Sent, name: str) -> Any:
 
 
 def _wsgi_form(sent: Sent, name: str) -> Any:
-    return _wsgi(sent.data, CONTENT_TYPE=sent.content_type.decode("latin-1")).POST.getlist(name)
+    return _wsgi(sent.data, {"CONTENT_TYPE": sent.content_type.decode("latin-1")}).POST.getlist(name)
 
 
 def _asgi_form(sent: Sent, name: str) -> Any:
@@ -56,7 +57,7 @@ def _asgi_form(sent: Sent, name: str) -> Any:
 
 
 def _wsgi_cookie(sent: Sent, name: str) -> Any:
-    return _wsgi(HTTP_COOKIE=sent.data.decode("latin-1")).COOKIES[name]
+    return _wsgi(b"", {"HTTP_COOKIE": sent.data.decode("latin-1")}).COOKIES[name]
 
 
 def _asgi_cookie(sent: Sent, name: str) -> Any:
@@ -64,4 +65,4 @@ def _asgi_cookie(sent: Sent, name: str) -> Any:
 
 
 def _host(sent: Sent, name: str) -> Any:
-    return _wsgi(**environ_of(joined_fields(sent))).get_host()
+    return _wsgi(b"", environ_of(joined_fields(sent))).get_host()

@@ -3,10 +3,10 @@
 from typing import Any
 
 import tornado
+from tests.servers.server import Channel, PythonServer, Sent, Server, header_fields
 from tornado.escape import json_decode
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application, RequestHandler
-from tests.servers.server import Channel, PythonServer, Sent, Server, header_fields
 
 
 def start() -> Server:

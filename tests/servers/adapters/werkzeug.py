@@ -1,12 +1,13 @@
 """Werkzeug's requests, which Flask's are too, and its middleware for proxies."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from io import BytesIO
 from typing import Any
 
+from tests.servers.server import Channel, PythonServer, Sent, Server, environ_of, joined_fields
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Request
-from tests.servers.server import Channel, PythonServer, Sent, Server, environ_of, joined_fields
 
 
 def start() -> Server:
@@ -24,30 +25,30 @@ def start() -> Server:
     )
 
 
-def _environ(body: bytes = b"", **given: str) -> dict[str, Any]:
+def _environ(body: bytes, given: Mapping[str, str]) -> dict[str, Any]:
     plain = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "SERVER_NAME": "x", "SERVER_PORT": "80"}
     length = {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body), "wsgi.url_scheme": "https"}
-    return plain | length | given
+    return {**plain, **length, **given}
 
 
 def _query(sent: Sent, name: str) -> Any:
-    return Request(_environ(QUERY_STRING=sent.data.decode("latin-1"))).args.getlist(name)
+    return Request(_environ(b"", {"QUERY_STRING": sent.data.decode("latin-1")})).args.getlist(name)
 
 
 def _form(sent: Sent, name: str) -> Any:
-    return Request(_environ(sent.data, CONTENT_TYPE=sent.content_type.decode("latin-1"))).form.getlist(name)
+    return Request(_environ(sent.data, {"CONTENT_TYPE": sent.content_type.decode("latin-1")})).form.getlist(name)
 
 
 def _json(sent: Sent, name: str) -> Any:
-    return Request(_environ(sent.data, CONTENT_TYPE="application/json")).get_json()[name]
+    return Request(_environ(sent.data, {"CONTENT_TYPE": "application/json"})).get_json()[name]
 
 
 def _cookie(sent: Sent, name: str) -> Any:
-    return Request(_environ(HTTP_COOKIE=sent.data.decode("latin-1"))).cookies.getlist(name)
+    return Request(_environ(b"", {"HTTP_COOKIE": sent.data.decode("latin-1")})).cookies.getlist(name)
 
 
 def _host(sent: Sent, name: str) -> Any:
-    return Request(_environ(**environ_of(joined_fields(sent)))).host
+    return Request(_environ(b"", environ_of(joined_fields(sent)))).host
 
 
 def _host_behind_proxy(sent: Sent, name: str) -> Any:
@@ -58,5 +59,5 @@ def _host_behind_proxy(sent: Sent, name: str) -> Any:
         return []
 
     ignored: Any = None
-    ProxyFix(app, x_host=1)(_environ(**environ_of(joined_fields(sent))), ignored)
+    ProxyFix(app, x_host=1)(_environ(b"", environ_of(joined_fields(sent))), ignored)
     return seen
