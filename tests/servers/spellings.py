@@ -13,112 +13,19 @@ _BLANKS = [
     *(text.encode() for text in "\x85\xa0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\u200b"),
 ]
 _CONTROLS = [b"\x01", b"\x08", b"\x7f", b"\x80", b"\xff", b"\xad"]
-_AROUND = [b'"', b"'", b"\\", b"[", b"]", b".", b"+", b"$", b"(", b"{", b"/", b":", b"@", b"-", b"_", b"!"]
-_BEFORE = [
-    *_BLANKS,
-    *_CONTROLS,
-    *_AROUND,
-    b"[]",
-    b"[[",
-    b"]]",
-    b"?",
-    b"#",
-    b"amp;",
-    b"$Version",
-    b"&",
-    b";",
-    b",",
-    b"x[",
-]
-_AFTER = [
-    *_BLANKS,
-    *_CONTROLS,
-    *_AROUND,
-    *(
-        b"[]",
-        b"[0]",
-        b"[a]",
-        b"[a][b]",
-        b"[[]]",
-        b"[a",
-        b"[]]",
-        b"[][",
-        b"[][a]",
-        b"]x",
-        b"[a].b",
-        b"[a]b",
-        b".a",
-        b".0",
-        b"x",
-    ),
-    *(b"[acme]", b"[__proto__]", b"[-1]", b"[99]", b"[ ]", b"[\0]", b"[%5B]", b"[a]]", b"[.a]", b"].a"),
-]
+_AROUND = [bytes([byte]) for byte in b"\"'\\[].+$({/:@-_!"]
+_BEFORE = [*_BLANKS, *_CONTROLS, *_AROUND, *rb"[] [[ ]] ? # amp; $Version & ; , x[ [a] ][".split()]
+_AFTER = [*_BLANKS, *_CONTROLS, *_AROUND, b"[ ]", b"[\0]"]
+_AFTER += rb"[] [0] [a] [a][b] [[]] [a [[a] []] [][ [][a] ]x ]] [a].b [a]b [a]] [.a] ].a .a .0 x".split()
+_AFTER += rb"[acme] [-1] [99] [%5B]".split()
 _SEPARATORS = {
-    Channel.QUERY: [
-        b"&",
-        b"&",
-        b"&",
-        b"&",
-        b";",
-        b"&&",
-        b"& ",
-        b"&+",
-        b"&amp;",
-        b"?",
-        b"#",
-        b",",
-        b"%26",
-        b"%3b",
-        b"&;",
-    ],
-    Channel.COOKIE: [
-        b"; ",
-        b"; ",
-        b"; ",
-        b";",
-        b",",
-        b", ",
-        b";;",
-        b"; ;",
-        b" ",
-        b"&",
-        b"=",
-        b"",
-        *_BLANKS,
-        *_CONTROLS,
-    ],
+    Channel.QUERY: [*[b"&"] * 6, b"& ", *rb"; && &+ &amp; ? # , %26 %3b &;".split()],
+    Channel.COOKIE: [*[b"; "] * 6, b", ", b"; ;", b" ", b"", *rb"; , ;; & =".split(), *_BLANKS, *_CONTROLS],
 }
 _SEPARATORS[Channel.FORM] = [*_SEPARATORS[Channel.QUERY], b"\r\n", b"\n", b"\0"]
-_OTHERS = [
-    b"x=y",
-    b"x",
-    b"=",
-    b"=y",
-    b"",
-    b"$Version=1",
-    b'x="y',
-    b'"',
-    b"path=/",
-    b"x=acme",
-    b"expires=Mon, 01-Jan-2030",
-    b"a[b",
-]
-_IN_PLACE_OF_SEPARATOR = [
-    b".",
-    b" ",
-    b"+",
-    b"[",
-    b"-",
-    b"\t",
-    b"\x0b",
-    b"%20",
-    b"%2e",
-    b"%5B",
-    b"%5f",
-    b"%u005f",
-    b"__",
-    b"",
-]
+_OTHERS = [b"", b"expires=Mon, 01-Jan-2030", *rb"""x=y x = =y $Version=1 x="y " path=/ x=acme a[b""".split()]
+#: In place of a name's `_`.
+_JOINTS = [b" ", b"\t", b"\x0b", b"", *rb". + [ - %20 %2e %5B %5f %u005f __".split()]
 
 
 def chance(one_in: int) -> st.SearchStrategy[bool]:
@@ -128,24 +35,25 @@ def chance(one_in: int) -> st.SearchStrategy[bool]:
 
 @st.composite
 def names(draw: st.DrawFn, name: str, channel: Channel) -> bytes:
-    """Draw a spelling that some server may take for the name."""
-    plain = name.encode()
-    spelled = draw(st.sampled_from([_as_it_is, _recased, _camel, _other_separator, _escaped, _u_escaped, _octal]))(
-        draw, plain
-    )
-    for pieces, before in ((_BEFORE, True), (_AFTER, False)):
-        if draw(st.booleans()):
-            piece = draw(
-                st.sampled_from(pieces) | st.binary(min_size=1, max_size=2)
-                if draw(chance(3))
-                else st.sampled_from(pieces)
-            )
-            if draw(st.booleans()) and channel is not Channel.JSON:
-                piece = b"".join(b"%%%02X" % byte for byte in piece)
-            spelled = piece + spelled if before else spelled + piece
-    if draw(chance(6)):
+    """Draw a spelling that some server may take for the name: mostly with one oddity, seldom with several."""
+    spell = draw(st.sampled_from([*[_as_it_is] * 4, _recased, _camel, _other_joint, _escaped, _u_escaped, _octal]))
+    spelled = spell(draw, name.encode())
+    if draw(chance(3)):
+        spelled = draw(_pieces(_BEFORE, channel)) + spelled
+    if draw(chance(3)):
+        spelled += draw(_pieces(_AFTER, channel))
+    if draw(chance(8)):
         spelled += draw(st.sampled_from([b"\0", b"%00"])) + draw(st.sampled_from([b"", b"x", b"[", b"]"]))
     return spelled
+
+
+@st.composite
+def _pieces(draw: st.DrawFn, pieces: list[bytes], channel: Channel) -> bytes:
+    """Draw what stands before or after a name, as it is or escaped."""
+    piece = draw(st.sampled_from(pieces)) if not draw(chance(4)) else draw(st.binary(min_size=1, max_size=2))
+    if channel is Channel.JSON or draw(st.booleans()):
+        return piece
+    return b"".join(b"%%%02X" % byte for byte in piece)
 
 
 def _as_it_is(draw: st.DrawFn, name: bytes) -> bytes:
@@ -161,8 +69,8 @@ def _camel(draw: st.DrawFn, name: bytes) -> bytes:
     return first + b"".join(word.capitalize() for word in others)
 
 
-def _other_separator(draw: st.DrawFn, name: bytes) -> bytes:
-    return name.replace(b"_", draw(st.sampled_from(_IN_PLACE_OF_SEPARATOR)), 1)
+def _other_joint(draw: st.DrawFn, name: bytes) -> bytes:
+    return name.replace(b"_", draw(st.sampled_from(_JOINTS)), 1)
 
 
 def _some_bytes(draw: st.DrawFn, name: bytes, spell: str) -> bytes:
