@@ -9,6 +9,7 @@ import pytest
 
 from orgfence.core import body as body_module
 from orgfence.core.body import NEEDED_HEADERS, RequestBody
+from orgfence.core.names import Found, OtherName
 
 LIMIT = 64 * 1024
 FORM = b"application/x-www-form-urlencoded"
@@ -166,10 +167,10 @@ def test_what_another_rule_asks_for_changes_nothing() -> None:
 
 
 def test_too_many_values_leave_a_form_unread() -> None:
-    """Under that name."""
+    """Under each name."""
     body = body_of(b"org=a&" * 10_001, FORM)
     assert body.form_values(b"org", or_json=False) is None
-    assert body.form_values(b"other", or_json=False) == []
+    assert body.form_values(b"other", or_json=False) is None
 
 
 @pytest.mark.parametrize(
@@ -258,13 +259,13 @@ def test_fields_of_one_coding_each_are_one_list() -> None:
 def test_each_step_is_taken_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request may be judged in 64 readings by many rules."""
     calls: list[str] = []
-    for name in ("undo_codings", "parse_json", "values_at", "form_fields"):
+    for name in ("undo_codings", "parse_json", "JsonMembers", "Form"):
         monkeypatch.setattr(body_module, name, _counted(name, calls))
     body = body_of(b'{"org": "acme"}', JSON)
     for _ in range(3):
         assert body.json_values(ORG, or_form=False) == [b"acme"]
         assert body.form_values(b"org", or_json=True) == []
-    assert sorted(calls) == ["form_fields", "parse_json", "undo_codings", "values_at"]
+    assert sorted(calls) == ["Form", "JsonMembers", "parse_json", "undo_codings"]
 
 
 def _counted(name: str, calls: list[str]) -> object:
@@ -280,3 +281,28 @@ def _counted(name: str, calls: list[str]) -> object:
 def test_a_body_is_not_shown() -> None:
     """It may hold secrets."""
     assert "acme" not in repr(body_of(b'{"org": "acme"}', JSON))
+
+
+def test_other_readings_of_a_name_are_set_apart() -> None:
+    """In JSON and in forms; `json_values` has all of them."""
+    body = body_of(b'{"org": "acme", "ORG": "globex"}', JSON)
+    assert body.find_members(ORG, or_form=False) == Found([b"acme"], [OtherName(b"ORG", b"org", b"globex")])
+    assert body.json_values(ORG, or_form=False) == [b"acme", b"globex"]
+    form = body_of(b"org=acme&Org=globex", FORM)
+    assert form.find_fields(b"org", or_json=False) == Found([b"acme"], [OtherName(b"Org", b"org", b"globex")])
+    assert form.form_values(b"org", or_json=False) == [b"acme"]
+
+
+def test_what_only_one_taking_apart_of_the_body_shows_is_found_once() -> None:
+    """A second member of gzip, which some servers do not read."""
+    members = gzip.compress(b"org=acme&ORG=x&") + gzip.compress(b"org=globex&ORG=x&Org=y")
+    found = body_of(members, FORM, coding=b"gzip").find_fields(b"org", or_json=False)
+    assert found is not None
+    assert found.values == [b"acme", b"globex"]
+    assert [(other.sent, other.value) for other in found.others] == [(b"ORG", b"x"), (b"Org", b"y")]
+
+
+def test_beyond_ascii_also_other_readings_make_two_texts_of_a_form() -> None:
+    """Under a label of ASCII."""
+    body = body_of("ORG=é".encode(), FORM + b"; charset=us-ascii")
+    assert body.find_fields(b"org", or_json=False) is None

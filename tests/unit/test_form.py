@@ -2,9 +2,14 @@
 
 import pytest
 
-from orgfence.core.form import MAX_VALUE_BYTES, form_fields
-from orgfence.core.json_document import MAX_VALUES
-from orgfence.core.values import query_values
+from orgfence.core.form import MAX_FIELDS, MAX_VALUE_BYTES, Form
+from orgfence.core.names import OtherName
+from orgfence.core.values import MAX_ODD_BYTES, query_values
+
+
+def form_fields(data: bytes, name: bytes) -> list[bytes] | None:
+    found = Form(data).find(name)
+    return None if found is None else found.values
 
 
 @pytest.mark.parametrize(
@@ -80,13 +85,33 @@ def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
     assert form_fields(b"\xef\xbb\xbforg=globex&org=acme", b"org") == [b"globex", b"acme"]
 
 
-def test_values_are_bounded_in_number_and_in_size() -> None:
-    """Where there are more than any server takes, all of them are unread, however the fields are parted."""
-    values = form_fields(b"org&" * MAX_VALUES, b"org")
-    assert values == [b""] * MAX_VALUES
-    assert form_fields(b"org&" * (MAX_VALUES + 1), b"org") is None
-    assert form_fields(b"org=1;" * MAX_VALUES, b"org") is not None
-    assert form_fields(b"org=1;" * (MAX_VALUES + 1), b"org") is None
-    assert form_fields(b"a;" + b"org=%&" * 2 + b"org=" + b"%" * (MAX_VALUE_BYTES - 2), b"org") is not None
+def test_fields_are_bounded_in_number_and_in_size() -> None:
+    """Where there are more than any server takes, all of them are unread."""
+    assert form_fields(b"org&" * (MAX_FIELDS - 1), b"org") is not None
+    assert form_fields(b"org&" * MAX_FIELDS, b"org") is None
+    assert form_fields(b"a&b;" * (MAX_FIELDS // 2), b"org") is None
+    assert form_fields(b"org=%&" * 2 + b"org=" + b"%" * (MAX_VALUE_BYTES - 2), b"org") is not None
     assert form_fields(b"org=%&" * 2 + b"org=" + b"%" * (MAX_VALUE_BYTES - 1), b"org") is None
+    assert form_fields(b"ORG=%&" * 2 + b"org=" + b"%" * (MAX_VALUE_BYTES - 1), b"org") is None
     assert form_fields(b"org=a&other=" + b"%" * MAX_VALUE_BYTES * 4, b"org") == [b"a"]
+
+
+def test_names_that_take_time_to_read_are_bounded() -> None:
+    """Those that hold escapes, together."""
+    name = b"%61" * 20
+    few = MAX_ODD_BYTES // len(name)
+    assert form_fields((name + b"&") * few + b"org=acme", b"org") == [b"acme"]
+    assert form_fields((name + b"&") * (few + 1) + b"org=acme", b"org") is None
+
+
+def test_other_readings_of_a_name_are_found_beside_it() -> None:
+    """As in a query; and the form is taken apart once for all names."""
+    form = Form(b"org=acme&ORG=globex&user[name]=x;org[]=initech")
+    for _ in range(2):
+        found = form.find(b"org")
+        assert found is not None
+        assert found.values == [b"acme"]
+        assert found.others == [
+            OtherName(b"ORG", b"org", b"globex"),
+            OtherName(b"org[]", b"org", b"initech"),
+        ]

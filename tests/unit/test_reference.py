@@ -52,7 +52,7 @@ def test_the_policies_to_start_from_show_the_language() -> None:
     used = {key for text in texts for key in re.findall(rb"(\w+):(?=\s)", text)}
     known = {key.encode() for section in SECTIONS for key in section.keys()}  # noqa: SIM118 - a section is no mapping
 
-    rare = {b"ids", b"jose", b"opaque", b"par", b"block_responses", b"method", b"timeout", b"content_type"}
+    rare = {b"ids", b"jose", b"opaque", b"par", b"block_responses", b"method", b"timeout", b"content_type", b"names"}
     assert known - used == rare
 
 

@@ -10,8 +10,10 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from orgfence.core.content_coding import undo_codings
-from orgfence.core.form import form_fields
-from orgfence.core.json_document import ASCII_LABELS, Json, NoDocument, parse_json, resembles_json, values_at
+from orgfence.core.form import Form
+from orgfence.core.json_document import ASCII_LABELS, NoDocument, parse_json, resembles_json
+from orgfence.core.json_members import JsonMembers
+from orgfence.core.names import Found, OtherName
 from orgfence.core.request import Fields, named_by_connection
 
 #: The canonical names of the header fields that say how a body is to be read, beside `connection`.
@@ -20,6 +22,9 @@ NEEDED_HEADERS = frozenset({b"content-type", b"content-encoding"})
 _FORM = b"application/x-www-form-urlencoded"
 # The WHATWG parser takes every form for UTF-8; servers that go by the label differ from it beyond ASCII.
 _FORM_LABELS = frozenset({b"", b"utf-8", b"utf8"}) | ASCII_LABELS
+
+
+_NOTHING = Found([])
 
 
 class RequestBody:
@@ -33,41 +38,50 @@ class RequestBody:
         self._raw = raw
         self._fields = fields
         self._limit = limit
-        self._found_in_json: dict[tuple[tuple[str, ...], bool], list[bytes] | None] = {}
-        self._found_in_form: dict[tuple[bytes, bool], list[bytes] | None] = {}
+        self._found: dict[tuple[tuple[str, ...] | bytes, bool], Found | None] = {}
 
-    def json_values(self, pointer: tuple[str, ...], *, or_form: bool) -> list[bytes] | None:
-        """Return every org that a JSON Pointer's steps lead to, whatever the media type: servers parse it all the same.
+    def find_members(self, pointer: tuple[str, ...], *, or_form: bool) -> Found | None:
+        """Find every org that a JSON Pointer's steps lead to, whatever the media type: servers parse it all the same.
 
         `or_form`: the body may be a form instead, in which there is nothing for a pointer.
         """
         if not self._raw:
-            return None if self._raw is None else []
+            return None if self._raw is None else _NOTHING
         asked = pointer, or_form
-        if asked not in self._found_in_json:
-            self._found_in_json[asked] = self._find_in_json(pointer, or_form)
-        return self._found_in_json[asked]
+        if asked not in self._found:
+            self._found[asked] = self._find_members(pointer, or_form)
+        return self._found[asked]
 
-    def form_values(self, name: bytes, *, or_json: bool) -> list[bytes] | None:
-        """Return every value of a form's field.
+    def find_fields(self, name: bytes, *, or_json: bool) -> Found | None:
+        """Find every value of a form's field.
 
         `or_json`: the body may be JSON instead. What a server finds that takes any body for a form counts even so.
         """
         if not self._raw:
-            return None if self._raw is None else []
+            return None if self._raw is None else _NOTHING
         asked = name, or_json
-        if asked not in self._found_in_form:
-            self._found_in_form[asked] = self._find_in_form(name, or_json)
-        return self._found_in_form[asked]
+        if asked not in self._found:
+            self._found[asked] = self._find_fields(name, or_json)
+        return self._found[asked]
 
-    def _find_in_json(self, pointer: tuple[str, ...], or_form: bool) -> list[bytes] | None:
+    def json_values(self, pointer: tuple[str, ...], *, or_form: bool) -> list[bytes] | None:
+        """Return all that `find_members` finds, in any reading of the names."""
+        found = self.find_members(pointer, or_form=or_form)
+        return None if found is None else [*found.values, *(other.value for other in found.others)]
+
+    def form_values(self, name: bytes, *, or_json: bool) -> list[bytes] | None:
+        """Return what `find_fields` finds under exactly this name."""
+        found = self.find_fields(name, or_json=or_json)
+        return None if found is None else found.values
+
+    def _find_members(self, pointer: tuple[str, ...], or_form: bool) -> Found | None:
         if not self._bodies or NoDocument.UNCERTAIN in self._documents:
             return None
         if self._documents[0] is NoDocument.NO_JSON and not (or_form and self._can_only_be_form):
             return None
-        return _union(values_at(each, pointer) for each in self._documents if not isinstance(each, NoDocument))
+        return _union(each.find(pointer) for each in self._documents if not isinstance(each, NoDocument))
 
-    def _find_in_form(self, name: bytes, or_json: bool) -> list[bytes] | None:
+    def _find_fields(self, name: bytes, or_json: bool) -> Found | None:
         if not self._bodies:
             return None
         media_type, charset = self._content_type
@@ -77,10 +91,11 @@ class RequestBody:
         elif not or_json or isinstance(self._documents[0], NoDocument):
             return None
 
-        values = _union(form_fields(body, name) for body in self._bodies)
-        if values is None or (charset in ASCII_LABELS and not all(map(bytes.isascii, (name, *values)))):
-            return None
-        return values
+        found = _union(form.find(name) for form in self._forms)
+        if found is None or charset not in ASCII_LABELS:
+            return found
+        texts = (name, *found.values, *(other.value for other in found.others))
+        return found if all(map(bytes.isascii, texts)) else None
 
     @property
     def _can_only_be_form(self) -> bool:
@@ -98,9 +113,15 @@ class RequestBody:
         return undo_codings(self._raw, self._fields.get(b"content-encoding", ()), self._limit) or []
 
     @cached_property
-    def _documents(self) -> list[Json | Literal[NoDocument.NO_JSON, NoDocument.UNCERTAIN]]:
+    def _documents(self) -> list[JsonMembers | Literal[NoDocument.NO_JSON, NoDocument.UNCERTAIN]]:
         """Each of the bodies as JSON."""
-        return [parse_json(body, self._content_type.charset) for body in self._bodies]
+        parsed = [parse_json(body, self._content_type.charset) for body in self._bodies]
+        return [each if isinstance(each, NoDocument) else JsonMembers(each) for each in parsed]
+
+    @cached_property
+    def _forms(self) -> list[Form]:
+        """Each of the bodies as a form."""
+        return [Form(body) for body in self._bodies]
 
     @cached_property
     def _content_type(self) -> "_ContentType":
@@ -109,15 +130,17 @@ class RequestBody:
         return _parse_content_type(fields[0]) if fields else _ContentType(b"", b"")
 
 
-def _union(readings: Iterable[list[bytes] | None]) -> list[bytes] | None:
+def _union(readings: Iterable[Found | None]) -> Found | None:
     """Return what was found in one reading and then what only the others show; None if one of them is unread."""
     values: list[bytes] = []
+    others: list[OtherName] = []
     for found in readings:
         if found is None:
             return None
-        seen = set(values)
-        values += [value for value in found if value not in seen]
-    return values
+        seen, seen_others = set(values), set(others)
+        values += [value for value in found.values if value not in seen]
+        others += [other for other in found.others if other not in seen_others]
+    return Found(values, others)
 
 
 class _ContentType(NamedTuple):

@@ -3,6 +3,7 @@
 One table; the documentation and every message that a person sees are made from it.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -76,8 +77,10 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.ORG_AMBIGUOUS: Entry(
         "It is unclear which org the request is about",
-        "The request names several orgs where the rule says that they must agree, or the header that names the org is "
-        "also named by `Connection`, so that a hop may remove it on its way.",
+        "The request names several orgs where the rule says that they must agree; or a name that some servers read as "
+        "the one that the rule reads (`ORG_ID`, `orgId`, `org_id[]` for `org_id`) gives an org that the token is not "
+        "good for; or the header that names the org is also named by `Connection`, so that a hop may remove it on its "
+        "way; or the query, the cookies or the list of orgs are longer than servers read (64 KiB, 4,096 parameters).",
         (
             "Name the same org in all places where the request names one.",
             "Send the org's header without naming it in `Connection`.",
@@ -141,8 +144,10 @@ CATALOGUE: dict[Reason, Entry] = {
     ),
     Reason.CREDENTIAL_AMBIGUOUS: Entry(
         "The request carries more than one credential",
-        "Two credentials stand where the rule looks, or the head can be read as if they did (a bare carriage return, a "
-        "scheme without a space behind it, hundreds of fields), and nobody can know which one the server will take.",
+        "Two credentials stand where the rule looks, or the request can be read as if they did (a bare carriage "
+        "return, a scheme without a space behind it, hundreds of fields, a name that only some servers read as the "
+        "rule's), and nobody can know which one the server will take. Or the query or the cookies, in which the rule "
+        "looks, are longer than servers read (64 KiB, 4,096 parameters).",
         ("Send exactly one.",),
         status=400,
     ),
@@ -267,6 +272,8 @@ def explain(decision: Decision, orgs: OrgNames) -> Explanation:
         # What is wrong beside the first is mended in the same go.
         detail = " ".join(fault.detail for fault in decision.faults)
         advice = tuple(step for fault in decision.faults for step in fault.advice) or advice
+    elif decision.other_name is not None:
+        advice = _advice_on_name(*decision.other_name)
     elif decision.lineage:
         detail = f"{detail} {decision.lineage}"
     is_exchange = decision.rule is not None and decision.rule.exchange is not None
@@ -313,8 +320,36 @@ def _detail(decision: Decision, requested: tuple[str, ...], granted: tuple[str, 
         case Reason.PATH_AMBIGUOUS if decision.read_as:
             read_as = decision.read_as.decode("utf-8", "backslashreplace")
             return f"{CATALOGUE[decision.reason].explanation} It can be read as {quoted(read_as)}."
+        case Reason.ORG_AMBIGUOUS if decision.other_name is not None:
+            return f"{_other_reading(*decision.other_name)}: there the request is about {_listed(requested)}."
+        case Reason.CREDENTIAL_AMBIGUOUS if decision.other_name is not None:
+            return f"{_other_reading(*decision.other_name)}: there they find a credential."
         case reason:
             return CATALOGUE[reason].explanation
+
+
+def _other_reading(sent: bytes, read_as: bytes) -> str:
+    return f"Some servers read {_name_sent(sent)} as {quoted(read_as.decode())}"
+
+
+def _advice_on_name(sent: bytes, read_as: bytes) -> tuple[str, ...]:
+    """Say what mends a request in which only another reading of a name shows a fault."""
+    name = quoted(read_as.decode())
+    return (
+        f"Send the value under {name} alone.",
+        f"If {_name_sent(sent)} and {name} are two things to this API, add `names: exact` to `match` of the rule.",
+    )
+
+
+def _name_sent(name: bytes) -> str:
+    """Return a name as it was sent, without the index behind it, which may be anything."""
+    head, index, _ = _INDEX.split(name, maxsplit=1) if _INDEX.search(name) else (name, b"", b"")
+    text = head.decode("utf-8", "backslashreplace")
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return quoted(f"{shown}[…]" if index else shown)
+
+
+_INDEX = re.compile(rb"(\[|%5[bB]|\0|%00)")
 
 
 def _listed(values: Sequence[str]) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orgfence.core.decision import Reason
+from orgfence.core.names import Found, OtherName
+from orgfence.core.parts import Parts
 from orgfence.core.request import Fields, named_by_connection
 from orgfence.core.rule import CredentialPlace, PlaceKind
-from orgfence.core.values import cookie_values, query_values
 
 # nginx and Apache stop near 8 KiB for a header line; double leaves room for fat claims.
 MAX_CREDENTIAL_BYTES = 16 * 1024
@@ -24,19 +25,31 @@ def find_credential(
     query: bytes,
     places: tuple[CredentialPlace, ...],
     body: "RequestBody | None" = None,
+    parts: Parts | None = None,
     *,
     or_json: bool = False,
-) -> bytes | Reason:
-    """Return the credential, or the reason why there is none to judge by.
+    exact_names: bool = False,
+) -> bytes | Reason | OtherName:
+    """Return the credential, the reason why there is none to judge by, or the one that only some servers find.
 
     `headers` holds, by canonical name, all values of the fields in question, of `cookie` and of `connection`. `body`
-    is needed where a place is a form; `or_json`: the body may be JSON instead.
+    is needed where a place is a form; `or_json`: the body may be JSON instead. `parts` are the request's.
     """
     found: bytes | None = None
+    other: OtherName | None = None
     for place in places:
-        credential = (
-            _in_form(place, body, or_json) if place.kind is PlaceKind.FORM else _credential_at(place, headers, query)
-        )
+        credential: bytes | Reason | None
+        if place.kind is PlaceKind.HEADER:
+            credential = _in_header(place, headers)
+        else:
+            named = _named(place, headers, query, body, parts or Parts(), or_json)
+            if isinstance(named, Reason):
+                return named
+            if not exact_names and other is None:
+                other = next((each for each in named.others if each.value and not _is_place(each.sent, places)), None)
+            credential = _only(named.values)
+            if credential is not None and place.kind is PlaceKind.COOKIE and named_by_connection(headers, b"cookie"):
+                return Reason.CREDENTIAL_AMBIGUOUS
         if isinstance(credential, Reason):
             return credential
         if credential is not None:
@@ -44,32 +57,40 @@ def find_credential(
                 return Reason.CREDENTIAL_AMBIGUOUS
             found = credential
 
-    if found is None:
-        return Reason.TOKEN_MISSING
-    if len(found) > MAX_CREDENTIAL_BYTES:
+    if found is not None and len(found) > MAX_CREDENTIAL_BYTES:
         return Reason.CREDENTIAL_TOO_LARGE
-    return found
+    return other or found or Reason.TOKEN_MISSING
 
 
-def _in_form(place: CredentialPlace, body: "RequestBody | None", or_json: bool) -> bytes | Reason | None:
-    """Return what stands in a field of a form."""
-    assert body is not None
-    values = body.form_values(place.name, or_json=or_json)
-    return Reason.BODY_UNREAD if values is None else _only(values)
+def _is_place(name: bytes, places: tuple[CredentialPlace, ...]) -> bool:
+    """Return whether the rule reads its credential under this name too, so that it is found there."""
+    return any(place.name == name for place in places)
 
 
-def _credential_at(place: CredentialPlace, headers: Fields, query: bytes) -> bytes | Reason | None:
-    """Return what stands at one place: a credential, `CREDENTIAL_AMBIGUOUS`, or None."""
-    if place.kind is PlaceKind.QUERY:
-        return _only(query_values(query, place.name))
-    if place.kind is PlaceKind.COOKIE:
-        field = b"cookie"
-        credential = _only(cookie_values(headers.get(field, ()), place.name))
-    else:
-        field = place.name
-        credential = _in_field(headers.get(field, ()), place.scheme)
+def _named(
+    place: CredentialPlace,
+    headers: Fields,
+    query: bytes,
+    body: "RequestBody | None",
+    parts: Parts,
+    or_json: bool,
+) -> Found | Reason:
+    """Return what has the place's name in the query, the cookies or the form."""
+    if place.kind is PlaceKind.FORM:
+        assert body is not None
+        return body.find_fields(place.name, or_json=or_json) or Reason.BODY_UNREAD
+    found = (
+        parts.parameter(query, place.name)
+        if place.kind is PlaceKind.QUERY
+        else parts.cookie(headers.get(b"cookie", ()), place.name)
+    )
+    return found or Reason.CREDENTIAL_AMBIGUOUS
 
-    if credential is not None and named_by_connection(headers, field):
+
+def _in_header(place: CredentialPlace, headers: Fields) -> bytes | Reason | None:
+    """Return the credential in a header field, `CREDENTIAL_AMBIGUOUS`, or None."""
+    credential = _in_field(headers.get(place.name, ()), place.scheme)
+    if credential is not None and named_by_connection(headers, place.name):
         return Reason.CREDENTIAL_AMBIGUOUS
     return credential
 

@@ -6,20 +6,21 @@ of it was proved, or the policy says that it is not to be judged.
 
 from orgfence.core.body import RequestBody
 from orgfence.core.credential import find_credential
-from orgfence.core.decision import ALLOWING, Decision, NeedBody, Reason, verdict_of
+from orgfence.core.decision import ALLOWING, UNAUTHENTICATED, Decision, NeedBody, Reason, Verdict, verdict_of
 from orgfence.core.known import Known
 from orgfence.core.matching import Match
+from orgfence.core.names import Found, OtherName
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.opaque import token_by_grant
-from orgfence.core.orgs import salesforce_id
 from orgfence.core.other_party import compared_sources
+from orgfence.core.parts import Parts
 from orgfence.core.policy.readings import Reading
 from orgfence.core.request import Fields, named_by_connection
+from orgfence.core.requested import Requested, requested_by
 from orgfence.core.rule import OrgSource, PlaceKind, Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.token import Token
-from orgfence.core.values import cookie_values, query_values
 
 
 def decide(
@@ -29,13 +30,14 @@ def decide(
     known: Known,
     now: float,
     body: RequestBody | None = None,
+    parts: Parts | None = None,
     *,
     tokenless: bool = False,
 ) -> Decision | NeedBody:
     """Hold one request against one rule that matches it; `now` is in seconds since the epoch.
 
-    `NeedBody` where the rule reads the body and that is still awaited: None. `tokenless`: it is of a kind that carries
-    no token.
+    `NeedBody` where the rule reads the body and that is still awaited: None. `parts` are shared by all rules that
+    judge the request. `tokenless`: it is of a kind that carries no token.
     """
     rule, reading = match.route.rule, match.reading
     if reading is None:
@@ -43,7 +45,11 @@ def decide(
 
     if body is None and rule.token_in_form:
         return NeedBody(ruleset.handling.body_limit)
-    credential = find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
+    credential = find_credential(
+        fields, reading.query, rule.places, body, parts, or_json=rule.reads_json, exact_names=rule.exact_names
+    )
+    if isinstance(credential, OtherName):
+        return _by_other_name(failure(match, Reason.CREDENTIAL_AMBIGUOUS), credential)
     if not isinstance(credential, bytes):
         if credential is Reason.TOKEN_MISSING and (tokenless or rule.pass_without_token):
             return _allow(rule, Reason.NOT_JUDGED)
@@ -54,7 +60,7 @@ def decide(
         token = token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
     if not isinstance(token, Token):
         return failure(match, token)
-    decision = _judge_token(fields, match, ruleset, token, now, body)
+    decision = _judge_token(fields, match, ruleset, token, now, body, parts)
     if known.grants is not None and isinstance(decision, Decision) and decision.reason in _MADE_BY_GRANTS:
         return decision._replace(lineage=_lineage(credential, ruleset, known.grants, now))
     return decision
@@ -75,7 +81,13 @@ _MADE_BY_GRANTS = frozenset(
 
 
 def _judge_token(
-    fields: Fields, match: Match, ruleset: Ruleset, token: Token, now: float, body: RequestBody | None
+    fields: Fields,
+    match: Match,
+    ruleset: Ruleset,
+    token: Token,
+    now: float,
+    body: RequestBody | None,
+    parts: Parts | None,
 ) -> Decision | NeedBody:
     """Make the checks that a token which could be read goes through."""
     rule, reading = match.route.rule, match.reading
@@ -86,10 +98,23 @@ def _judge_token(
         return NeedBody(ruleset.handling.body_limit)
     issuer = ruleset.issuers[token.issuer]
     sources = compared_sources(match, issuer) if issuer.other_party else rule.org
-    requested = _requested_orgs(sources, fields, match, ruleset, token, body)
+    requested = _requested_orgs(sources, fields, match, ruleset, token, body, parts or Parts())
     if isinstance(requested, Reason):
         return failure(match, requested, token)
-    standing = _judge_orgs(rule, requested, token, is_complete=len(sources) == len(rule.org))
+    is_complete = len(sources) == len(rule.org)
+    decision = _judge_requested(match, token, now, requested.orgs, is_complete=is_complete)
+    # What the API answers with its own 401 may be let through, and the API need not read the token as it is read here.
+    if requested.others and (decision.verdict is Verdict.ALLOW or decision.reason in UNAUTHENTICATED):
+        return _judge_others(match, token, requested, is_complete=is_complete) or decision
+    return decision
+
+
+def _judge_requested(
+    match: Match, token: Token, now: float, requested: tuple[bytes, ...], *, is_complete: bool
+) -> Decision:
+    """Hold the requested orgs against the token. `is_complete`: none of those that are named is another party's."""
+    rule = match.route.rule
+    standing = _judge_orgs(rule, requested, token, is_complete=is_complete)
     if standing not in ALLOWING:
         return failure(match, standing, token, requested)
     if not rule.scopes <= token.scopes:
@@ -99,6 +124,22 @@ def _judge_token(
     if token.expires is None or now < token.expires:
         return _allow(rule, standing)
     return failure(match, Reason.TOKEN_EXPIRED, token, requested)
+
+
+def _judge_others(match: Match, token: Token, requested: Requested, *, is_complete: bool) -> Decision | None:
+    """Return the fault that only another reading of a name shows, None where there is none."""
+    rule = match.route.rule
+    orgs = tuple(dict.fromkeys((*requested.orgs, *(org for org, _ in requested.others))))
+    if _judge_orgs(rule, orgs, token, is_complete=is_complete) in ALLOWING:
+        return None
+    granted = token.claim_for(rule.coverage).orgs
+    at_fault = next((other for org, other in requested.others if org not in granted), requested.others[0][1])
+    return _by_other_name(failure(match, Reason.ORG_AMBIGUOUS, token, orgs), at_fault)
+
+
+def _by_other_name(decision: Decision, other: OtherName) -> Decision:
+    # Without the value, which may be a secret.
+    return decision._replace(other_name=(other.sent, other.read_as))
 
 
 def failure(
@@ -140,46 +181,66 @@ def _requested_orgs(
     ruleset: Ruleset,
     token: Token,
     body: RequestBody | None,
-) -> tuple[bytes, ...] | Reason:
-    """Return every org that these sources give, normalised, or the reason why that cannot be said."""
+    parts: Parts,
+) -> Requested | Reason:
+    """Return every org that these sources give, or the reason why that cannot be said."""
     rule = match.route.rule
-    requested: list[bytes] = []
+    requested = Requested()
     fault: Reason | None = None
     for source in sources:
-        values = (
-            _in_body(source, rule, body)
-            if source.kind in _IN_BODY
-            else _values_of(source, fields, match, ruleset, token)
+        found = _find(source, fields, match, ruleset, token, body, parts)
+        given: Requested | Reason = (
+            found
+            if isinstance(found, Reason)
+            else requested_by(
+                found,
+                source,
+                ruleset.orgs,
+                parts,
+                salesforce_ids=token.salesforce_ids,
+                exact_names=rule.exact_names,
+            )
+            or Reason.ORG_AMBIGUOUS
         )
-        if isinstance(values, Reason):
-            fault = values if fault is not Reason.BODY_UNREAD else fault
-        elif source.split:
-            requested += [part.strip(b" ") for value in values for part in value.split(source.split)]
-        else:
-            requested += values
-    if fault is not None:
-        return fault
-    normalised = [ruleset.orgs.normalise(value) for value in requested]
-    if token.salesforce_ids:
-        normalised = [salesforce_id(value) for value in normalised]
-    return tuple(dict.fromkeys(normalised)) if len(normalised) > 1 else tuple(normalised)
+        if isinstance(given, Requested):
+            requested = requested.joined(given)
+        elif fault is not Reason.BODY_UNREAD:
+            fault = given
+    return fault or requested
 
 
-_IN_BODY = frozenset({PlaceKind.BODY, PlaceKind.FORM})
-
-
-def _in_body(source: OrgSource, rule: Rule, body: RequestBody | None) -> list[bytes] | Reason:
-    """Return what the request's body gives."""
-    assert body is not None
-    if source.kind is PlaceKind.BODY:
-        values = body.json_values(source.pointer, or_form=rule.reads_form)
-    else:
-        values = body.form_values(source.name, or_json=rule.reads_json)
-    return Reason.BODY_UNREAD if values is None else values
+def _find(
+    source: OrgSource,
+    fields: Fields,
+    match: Match,
+    ruleset: Ruleset,
+    token: Token,
+    body: RequestBody | None,
+    parts: Parts,
+) -> Found | Reason:
+    """Return what one source gives."""
+    rule, kind, name = match.route.rule, source.kind, source.name
+    assert match.reading is not None
+    if kind is PlaceKind.QUERY:
+        return parts.parameter(match.reading.query, name) or Reason.ORG_AMBIGUOUS
+    if kind is PlaceKind.COOKIE:
+        if b"cookie" in fields and named_by_connection(fields, b"cookie"):
+            return Reason.ORG_AMBIGUOUS
+        return parts.cookie(fields.get(b"cookie", ()), name) or Reason.ORG_AMBIGUOUS
+    if kind is PlaceKind.BODY:
+        assert body is not None
+        return body.find_members(source.pointer, or_form=rule.reads_form) or Reason.BODY_UNREAD
+    if kind is PlaceKind.FORM:
+        assert body is not None
+        return body.find_fields(name, or_json=rule.reads_json) or Reason.BODY_UNREAD
+    values = _values_of(source, fields, match, ruleset, token)
+    if isinstance(values, Reason):
+        return values
+    return parts.listed(values) if source.split else Found(values)
 
 
 def _values_of(source: OrgSource, fields: Fields, match: Match, ruleset: Ruleset, token: Token) -> list[bytes] | Reason:
-    """Return what one source gives: an empty value is a value."""
+    """Return what a source gives that is found by no name in the query, the cookies or the body."""
     kind, name = source.kind, source.name
     assert match.reading is not None
     if kind is PlaceKind.PATH:
@@ -193,12 +254,6 @@ def _values_of(source: OrgSource, fields: Fields, match: Match, ruleset: Ruleset
         if not source.strip and named_by_connection(fields, name):
             return Reason.ORG_AMBIGUOUS
         return [value.strip() for value in fields[name]]
-    if kind is PlaceKind.QUERY:
-        return query_values(match.reading.query, name)
-    if kind is PlaceKind.COOKIE:
-        if b"cookie" in fields and named_by_connection(fields, b"cookie"):
-            return Reason.ORG_AMBIGUOUS
-        return cookie_values(fields.get(b"cookie", ()), name)
     if kind is PlaceKind.CLIENT:
         org = _org_of_client(token, ruleset)
         return [] if org is None else [org]

@@ -121,6 +121,8 @@ class Decision(NamedTuple):
     token: Token | None = None
     #: Where only another reading of the path fails: the path so read, segments joined by `/`.
     read_as: bytes = b""
+    #: Where only another reading of a name fails: the name as it was sent, and as what some servers read it.
+    other_name: tuple[bytes, bytes] | None = None
     #: The exception behind `internal_error`.
     error: Exception | None = None
     #: What is done with a decision that no rule made.

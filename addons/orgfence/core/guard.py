@@ -18,6 +18,7 @@ from orgfence.core.decision import (
 from orgfence.core.known import Known
 from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, takes_one_of
 from orgfence.core.oauth.decide import decide_exchange
+from orgfence.core.parts import Parts, is_too_long
 from orgfence.core.policy.index import Guarded
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.rule import Rule
@@ -44,11 +45,12 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
     else:
         body = _body_of(request, ruleset, fields)
+        parts = Parts() if ruleset.reads_parts else None
         is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
         judged = []
         for match in matches:
             tokenless = preflight or (is_exchange and match.plain)
-            answer = _judge(request, fields, match, ruleset, known, now, body, tokenless)
+            answer = _judge(request, fields, match, ruleset, known, now, body, parts, tokenless)
             if isinstance(answer, NeedBody):
                 need = answer
             else:
@@ -94,14 +96,17 @@ def _judge(
     known: Known,
     now: float,
     body: RequestBody | None,
+    parts: Parts | None,
     tokenless: bool,
 ) -> Decision | NeedBody:
     """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows."""
     try:
         if match.route.rule.exchange is not None:
+            if match.reading is not None and is_too_long(match.reading.query):
+                return failure(match, Reason.ORG_AMBIGUOUS)
             decision = decide_exchange(request, fields, match, ruleset, known, now, body)
         else:
-            decision = decide(fields, match, ruleset, known, now, body, tokenless=tokenless)
+            decision = decide(fields, match, ruleset, known, now, body, parts, tokenless=tokenless)
     except Exception as error:  # noqa: BLE001 - whatever a bug of ours raises, the request must not pass unjudged
         return failure(match, Reason.INTERNAL_ERROR, error=error)
     # What has an enforcement of its own keeps its reason, or an odd path alone would make it stricter.

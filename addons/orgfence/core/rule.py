@@ -50,6 +50,10 @@ class PlaceKind(StrEnum):
     CLIENT = "client"
 
 
+#: The parts of a request in which an org or a credential is found by a name that servers read in many ways.
+_BY_NAME = frozenset({PlaceKind.QUERY, PlaceKind.COOKIE, PlaceKind.FORM, PlaceKind.BODY})
+
+
 class OrgSource(NamedTuple):
     """Where a rule reads the requested org: `{path: org_id}`, `{header: X-Org-Id}`, …, `{value: acme}`."""
 
@@ -107,6 +111,8 @@ class Rule:
     except_claims: tuple[ClaimsException, ...] = ()
     #: Which readings of an encoded slash are the API's.
     encoded_slash: EncodedSlash = EncodedSlash.BOTH
+    #: Whether the names of parameters, form fields, cookies and JSON members are read exactly; else in every reading.
+    exact_names: bool = False
     #: Every org that one of these gives must be granted. Empty: the rule checks the token and its scopes only.
     org: tuple[OrgSource, ...]
     #: Whether all requested orgs must be the same one.
@@ -132,6 +138,8 @@ class Rule:
     #: Which of them stands in the request's body.
     token_in_form: bool = field(init=False, repr=False)
     org_in_body: bool = field(init=False, repr=False)
+    #: Whether it reads something that other rules may read as well, and that takes time.
+    reads_parts: bool = field(init=False, repr=False)
     #: The rule as the policy has it, where this one's enforcements are capped.
     uncapped: "Rule | None" = field(default=None, repr=False)
     #: The inspection of a request that this rule alone matches and allows: made once, shared by all of them.
@@ -146,6 +154,9 @@ class Rule:
         object.__setattr__(self, "reads_json", is_exchange or PlaceKind.BODY in org_kinds)
         object.__setattr__(self, "token_in_form", token_in_form)
         object.__setattr__(self, "org_in_body", not org_kinds.isdisjoint({PlaceKind.BODY, PlaceKind.FORM}))
+        reads_parts = any(source.kind in _BY_NAME or source.split for source in self.org)
+        reads_parts = reads_parts or any(place.kind in _BY_NAME for place in self.places)
+        object.__setattr__(self, "reads_parts", reads_parts)
         allowed = {}
         for reason in ALLOWING:
             decision = Decision(self, Verdict.ALLOW, reason)

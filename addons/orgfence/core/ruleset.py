@@ -76,6 +76,8 @@ class Ruleset:
     slashes: tuple[EncodedSlash, ...]
     #: Whether some rule reads its org or its credential from a request's body.
     reads_bodies: bool
+    #: Whether some rule reads what rules share while they judge a request.
+    reads_parts: bool
     #: For each rule that has any: the canonical names of the header fields that are not forwarded.
     stripped_headers: Mapping[Rule, frozenset[bytes]]
     handling: Handling
@@ -111,6 +113,7 @@ class Ruleset:
             wanted_headers=WantedFields(_ALWAYS_WANTED.union(*(_headers_of(rule) for rule in rules))),
             slashes=tuple(dict.fromkeys(rule.encoded_slash for rule in rules)),
             reads_bodies=any(rule.reads_form or rule.reads_json for rule in rules),
+            reads_parts=any(rule.reads_parts for rule in rules),
             stripped_headers={rule: stripped for rule in rules if (stripped := _stripped_headers(rule))},
             handling=handling,
         )

@@ -1,14 +1,17 @@
-"""The values of query parameters and cookies, as bytes, in every way that a server may take them apart."""
+"""The values of query parameters, form fields and cookies, in every way that a server may take them apart."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
+
+from orgfence.core.names import Found, OtherName, flat, form_of, forms_of
 
 _SEPARATORS = re.compile(rb"[&;]")
 
 
 def query_values(query: bytes, name: bytes) -> list[bytes]:
-    """Return every value of a query parameter, empty ones and repeated ones included, in their order.
+    """Return every value of exactly this parameter of a query, empty ones and repeated ones included, in their order.
 
     Most servers part the parameters at `&`, some at `;` as well (HTML 4.01 asked for it, appendix B.2.2, and
     Python did until 3.10): what only those would see comes last.
@@ -20,25 +23,76 @@ def query_values(query: bytes, name: bytes) -> list[bytes]:
     return values
 
 
-def cookie_values(fields: Iterable[bytes], name: bytes) -> list[bytes]:
-    """Return every value of a cookie in the `Cookie` fields; RFC 9113 section 8.2.3 allows several."""
+def _values_of(pieces: list[bytes], name: bytes) -> list[bytes]:
+    """Return the values of the `name=value` pieces that have this name once it is decoded."""
     values = []
-    for field in fields:
-        for pair in field.split(b";"):
-            key, equals, value = pair.partition(b"=")
-            if equals and key.strip() == name:
-                values.append(_unquoted(value.strip()))
-    return values
-
-
-def _values_of(pairs: list[bytes], name: bytes) -> list[bytes]:
-    """Return the values of the `name=value` pairs that have this name once it is decoded."""
-    values = []
-    for pair in pairs:
-        key, _, value = pair.partition(b"=")
+    for piece in pieces:
+        key, _, value = piece.partition(b"=")
         if key == name or _decoded(key) == name:
             values.append(_decoded(value))
     return values
+
+
+def cookie_values(fields: Iterable[bytes], name: bytes) -> list[bytes]:
+    """Return every value of exactly this cookie in the `Cookie` fields; RFC 9113 section 8.2.3 allows several."""
+    return find_cookie(cookie_pieces(fields), name).values
+
+
+class Pieces:
+    """`name=value` pieces by the forms of their names, so that any number of names is looked up at the same cost."""
+
+    __slots__ = ("_by_form", "odd_bytes")
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        """Take the pieces as they were sent; one without `=` has an empty value."""
+        by_form: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        #: The bytes of the names that hold an escape, an index or anything beyond ASCII: reading these takes time.
+        self.odd_bytes = 0
+        for piece in pieces:
+            name, _, value = piece.partition(b"=")
+            form = flat(name)
+            if form.isascii():
+                forms = [form]
+            else:
+                self.odd_bytes += len(name)
+                if self.odd_bytes > MAX_ODD_BYTES:
+                    break
+                forms = forms_of(name)
+            for each in forms:
+                if each in by_form:
+                    by_form[each].append((name, value))
+                else:
+                    by_form[each] = [(name, value)]
+        self._by_form = by_form
+
+    def named(self, name: bytes) -> Sequence[tuple[bytes, bytes]]:
+        """Return the names and values, both as they were sent, that some server takes for those of this name."""
+        return self._by_form.get(form_of(name), ())
+
+
+# Ten thousand names such as `items%5B0%5D%5Bname%5D`; no server takes so many with an index.
+MAX_ODD_BYTES = 256 * 1024
+
+
+def parameter_pieces(query: bytes) -> tuple[Pieces, ...]:
+    """Take a query or a form apart: at `&` and, where that gives others, at `;` as well."""
+    at_ampersand = Pieces(query.split(b"&"))
+    return (at_ampersand, Pieces(_SEPARATORS.split(query))) if b";" in query else (at_ampersand,)
+
+
+def find_parameter(readings: Iterable[Pieces], name: bytes) -> Found:
+    """Find the values of a query's parameter or a form's field."""
+    values: list[bytes] = []
+    others: dict[OtherName, None] = {}
+    for pieces in readings:
+        seen = set(values)
+        for sent, raw in pieces.named(name):
+            value = _decoded(raw)
+            if sent != name and _decoded(sent) != name:
+                others[OtherName(sent, name, value)] = None
+            elif value not in seen:
+                values.append(value)
+    return Found(values, list(others))
 
 
 def _decoded(text: bytes) -> bytes:
@@ -46,6 +100,59 @@ def _decoded(text: bytes) -> bytes:
     if b"%" in text or b"+" in text:
         return unquote_to_bytes(text.replace(b"+", b" "))
     return text
+
+
+class CookiePieces(NamedTuple):
+    """The pieces of all `Cookie` fields."""
+
+    #: Parted at `;`.
+    plain: Pieces
+    #: Parted also at commas and blanks; None where that gives no others.
+    loose: Pieces | None
+
+
+def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
+    """Take the `Cookie` fields apart. What has no `=` is no cookie."""
+    plain: list[bytes] = []
+    loose: list[bytes] = []
+    for field in fields:
+        plain += [piece for piece in field.split(b";") if b"=" in piece]
+        if _LOOSE.search(field.replace(b"; ", b";")):
+            loose += _loose_pieces(field)
+    return CookiePieces(Pieces(plain), Pieces(loose) if loose else None)
+
+
+# CPython's `http.cookies` ends a value at a blank, old Rack at a comma, PHP at NUL. Blanks are also those that Python
+# strips from text whose bytes are characters: 0x1C to 0x1F, 0x85 and 0xA0.
+_BLANKS = bytes(range(33)) + b"\x85\xa0"
+_LOOSE = re.compile(b"[,%b]" % re.escape(_BLANKS))
+_AS_SPACES = bytes.maketrans(_BLANKS + b",;", b" " * (len(_BLANKS) + 2))
+
+
+def _loose_pieces(field: bytes) -> list[bytes]:
+    """Part a field wherever some server does; blanks beside a `=` part nothing."""
+    text = field.translate(_AS_SPACES)
+    pieces = b"=".join([part.strip(b" ") for part in text.split(b"=")]).split(b" ")
+    return [piece for piece in pieces if b"=" in piece]
+
+
+def find_cookie(pieces: CookiePieces, name: bytes) -> Found:
+    """Find the values of a cookie."""
+    values: list[bytes] = []
+    others: dict[OtherName, None] = {}
+    for sent, raw in pieces.plain.named(name):
+        value = _unquoted(raw.strip())
+        if sent.strip() == name:
+            values.append(value)
+        else:
+            others[OtherName(sent, name, value)] = None
+    if pieces.loose is not None:
+        seen = set(values)
+        for sent, raw in pieces.loose.named(name):
+            value = raw.strip(b'"')
+            if sent != name or value not in seen:
+                others[OtherName(sent, name, value)] = None
+    return Found(values, list(others))
 
 
 # https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1

@@ -122,6 +122,7 @@ def _rule(
             if exception.claims is not None
         ),
         encoded_slash=EncodedSlash(match.encoded_slash or EncodedSlash.BOTH),
+        exact_names=match.names is not None,
         org=org_sources(entry.org, captures, places, orgs, faults),
         agree=bool(entry.agree),
         issuer=None if token.issuer is None else str(token.issuer),

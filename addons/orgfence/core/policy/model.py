@@ -104,6 +104,11 @@ class MatchEntry(Section):
         description="How upstream takes `%2F` in a path: `data` (a character like any other, as GitLab) or `separator` "
         "(a slash, as npm). Without it, each reading is judged.",
     )
+    names: Annotated[Scalar, OneOf("`names` value", "exact")] | None = Field(
+        default=None,
+        description="`exact`: the names of query parameters, form fields, cookies and JSON members are read exactly. "
+        "Without it, `ORG_ID`, `orgId`, `org.id` and `org_id[]` count as `org_id` too, as some servers read them.",
+    )
 
 
 class ExceptEntry(Section):
@@ -287,7 +292,9 @@ class PolicyFile(Section):
     )
     log_repeat: Duration | None = Field(default=None, description="For so long the same line is not logged again.")
     body_limit: Size | None = Field(
-        default=None, description="How much of a body is read for a rule; more is `body_unread`."
+        default=None,
+        description="How much of a body is read for a rule; more is `body_unread`. Reading takes up to 100 ms of "
+        "processor time a MiB, whatever the number of rules, and other requests wait for that.",
     )
 
 

@@ -63,7 +63,7 @@ def traits_of(claims: object, wanted: Mapping[tuple[str, ...], frozenset[bytes]]
     found: set[Trait] = set()
     for pointer, values in wanted.items():
         for value in Selector(Source.CLAIM, pointer).find(claims) or ():
-            items = value if isinstance(value, list | dict) else [value]
+            items = _granted_keys(value) if isinstance(value, dict) else value if isinstance(value, list) else [value]
             texts = {encoded(text) for text in map(_word, items) if text is not None}
             found.update(Trait(pointer, text) for text in values & texts)
     return frozenset(found)
@@ -123,9 +123,14 @@ def _texts_of(value: object, separator: str | None) -> Iterable[str]:
     if isinstance(value, str):
         return (value,) if separator is None else _split(value, separator)
     if isinstance(value, dict):
-        return value
+        return _granted_keys(value)
     items = value if isinstance(value, list) else [value]
     return [item if isinstance(item, str) else _decimals(item) for item in items]
+
+
+def _granted_keys(value: dict[str, object]) -> list[str]:
+    """Return the keys of a map, but for those that it denies by `false` or null."""
+    return [key for key, granted in value.items() if granted is not False and granted is not None]
 
 
 def _decimals(item: object) -> str:

@@ -1,0 +1,117 @@
+"""When a name that was sent is the name that a rule reads: exactly, or as some server reads it.
+
+Servers decode, cut, merge and fold the names of query parameters, form fields, cookies and JSON members in many ways.
+So a name is compared by its forms, which leave out all that some server makes no difference by. Two names with a form
+in common may be one name to a server. That they are one to every server, only equality says.
+"""
+
+import re
+import string
+import unicodedata
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+
+class OtherName(NamedTuple):
+    """A value that only another reading of its name finds."""
+
+    #: The name as it was sent, and the rule's name, as which some servers read it.
+    sent: bytes
+    read_as: bytes
+    value: bytes
+
+
+class Found(NamedTuple):
+    """What is found under a name. The lists are shared: not to be changed."""
+
+    #: The values that have exactly this name, in their order.
+    values: list[bytes]
+    #: What only another reading finds.
+    others: Sequence[OtherName] = ()
+
+
+# What a name may hold and some server takes for nothing, or for another of these:
+# * PHP: `.`, a space and the first `[` are `_`. Spring: `!` and `_` in front mark a default. Rack: `[`, `]` around it.
+# * protobuf JSON: `orgId` is `org_id`. `+` is a space in a query. Blanks around a name are stripped by most servers.
+_IGNORED = bytes(range(1, 33)) + b"\x7f._-+]!"
+# What makes a name more than its letters becomes a byte beyond ASCII: an escape, an index, NUL, which ends it.
+_FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[\0", string.ascii_lowercase.encode() + b"\x80\x80\x80")
+
+
+def flat(name: bytes) -> bytes:
+    """Return the only form of a name, if that is ASCII; of a name beyond ASCII, `forms_of` has the forms."""
+    return name.translate(_FLAT, _IGNORED)
+
+
+def form_of(name: bytes) -> bytes:
+    """Return the form of a policy's name: what is sent is that name, to some server, if it has this form too."""
+    form = flat(name)
+    return form if form.isascii() else forms_of(name)[-1]
+
+
+def forms_of(name: bytes) -> list[bytes]:
+    """Return all forms of a name that was sent, that of the whole name last.
+
+    `org_id[a][b]` has the forms of `org_id` and of `org_id[a]` too: a server finds its value under each of them.
+    """
+    texts = _ENDS.split(_decoded(name).decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)
+    forms: list[bytes] = []
+    form = b""
+    for text in texts:
+        form += _folded(text)
+        forms.append(form)
+    return list(dict.fromkeys(forms))
+
+
+# PHP takes 64 levels, Rack 32 and Express 5. No rule names one deeper than this.
+_MAX_PARTS = 16
+# What a name may end at while the server still finds its value.
+_ENDS = re.compile(r"[\[\0]")
+# The escape of JavaScript's `escape`, which IIS and ASP.NET undo (ECMA-262, annex B.2.1).
+_U_ESCAPE = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")
+# One server decodes a name once, and a proxy or a framework before it may have done so too.
+_MAX_DECODINGS = 3
+
+
+def _decoded(name: bytes) -> bytes:
+    """Undo escapes for as long as there are any."""
+    for _ in range(_MAX_DECODINGS):
+        if b"%" not in name:
+            break
+        name = unquote_to_bytes(_U_ESCAPE.sub(_character, name) if b"u" in name or b"U" in name else name)
+    return name
+
+
+def _character(escape: re.Match[bytes]) -> bytes:
+    return chr(int(escape[1], 16)).encode("utf-8", "ignore")
+
+
+def forms_of_members(names: Collection[str]) -> list[bytes]:
+    """Return the form of each name of a JSON object's members, in which no server looks for escapes and indexes.
+
+    Together, because a megabyte may hold a hundred thousand of them.
+    """
+    text = "\n".join(names)
+    if text.count("\n") >= len(names):
+        text = "\n".join([name.replace("\n", "") for name in names])
+    return _folded(_TO_NUL.sub("", text), _IGNORED_IN_LINE).split(b"\n")
+
+
+# To a reader in C a name ends at NUL.
+_TO_NUL = re.compile(r"\0[^\n]*")
+_IGNORED_IN_LINE = _IGNORED.replace(b"\n", b"")
+
+
+# Go's encoding/json, Newtonsoft and others match names without regard to case, and some of them by upper case: then
+# the Turkish i with and without a dot is an i. Code pages fit a full-width letter to the plain one.
+def _folded(text: str, ignored: bytes = _IGNORED) -> bytes:
+    """Return the letters that a part of a name has in common with all that some server takes for the same."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).casefold().replace("i\u0307", "i").replace("\u0131", "i")
+        text = _BLANKS.sub("", text)
+    return text.encode("utf-8", "surrogatepass").translate(_FLAT, ignored)
+
+
+# What Python's and JavaScript's `strip` and `trim` take off beyond ASCII, and what nobody sees.
+_BLANKS = re.compile("[\u0080-\u00a0\u1680\u180e\u200b-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]")

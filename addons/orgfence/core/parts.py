@@ -1,0 +1,79 @@
+"""What is shared by all rules and readings of the path that judge one request, so that it is worked out once."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from orgfence.core.names import Found
+from orgfence.core.values import CookiePieces, Pieces, cookie_pieces, find_cookie, find_parameter, parameter_pieces
+
+if TYPE_CHECKING:
+    from orgfence.core.requested import Requested
+
+# Envoy takes 60 KiB of header fields and request line together, h11 and Tornado 64 KiB; most others stop at 8 or 16.
+MAX_BYTES = 64 * 1024
+# Rack takes 4,096 parameters; ASP.NET, PHP, Express, Django and Jetty some 1,000. A browser keeps 180 cookies a site.
+MAX_PIECES = 4096
+
+
+def is_too_long(query: bytes) -> bool:
+    """Return whether a query is longer than it is read."""
+    return len(query) > MAX_BYTES or _separators(query) > MAX_PIECES
+
+
+class Parts:
+    """What is found by name in one request's head. None: there is more than is read.
+
+    All that is read is bounded together, because a path with many readings may give as many queries.
+    """
+
+    __slots__ = ("_bytes_left", "_cookies", "_found", "_listed", "_pieces_left", "_queries", "requested")
+
+    def __init__(self) -> None:
+        """Begin with nothing taken apart."""
+        self._found: dict[tuple[bytes | None, bytes], Found | None] = {}
+        self._queries: dict[bytes, tuple[Pieces, ...] | None] = {}
+        self._cookies: CookiePieces | None = None
+        self._bytes_left, self._pieces_left = MAX_BYTES, MAX_PIECES
+        self._listed: dict[tuple[bytes, ...], Found] = {}
+        #: The orgs that were made of what was found, by that and by what else they depend on.
+        self.requested: dict[tuple[int, bytes, bool, bool], tuple[Found, Requested | None]] = {}
+
+    def parameter(self, query: bytes, name: bytes) -> Found | None:
+        """Find a parameter in a query, of which there is one for each reading of the path."""
+        asked = query, name
+        if asked not in self._found:
+            if query not in self._queries:
+                is_read = self._takes(len(query), _separators(query))
+                self._queries[query] = parameter_pieces(query) if is_read else None
+            pieces = self._queries[query]
+            self._found[asked] = None if pieces is None else find_parameter(pieces, name)
+        return self._found[asked]
+
+    def cookie(self, fields: Sequence[bytes], name: bytes) -> Found | None:
+        """Find a cookie in the request's `Cookie` fields, which are the same for all who ask."""
+        asked = None, name
+        if asked not in self._found:
+            if self._cookies is None and self._takes(sum(map(len, fields)), sum(map(_pairs, fields))):
+                self._cookies = cookie_pieces(fields)
+            self._found[asked] = None if self._cookies is None else find_cookie(self._cookies, name)
+        return self._found[asked]
+
+    def listed(self, values: list[bytes]) -> Found:
+        """Return values that stand elsewhere as they were found, the same for all who find the same."""
+        return self._listed.setdefault(tuple(values), Found(values))
+
+    def _takes(self, size: int, pieces: int) -> bool:
+        """Return whether so much may still be read."""
+        if size > self._bytes_left or pieces > self._pieces_left:
+            return False
+        self._bytes_left -= size
+        self._pieces_left -= pieces
+        return True
+
+
+def _separators(query: bytes) -> int:
+    return query.count(b"&") + query.count(b";")
+
+
+def _pairs(field: bytes) -> int:
+    return field.count(b"=")
