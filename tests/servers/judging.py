@@ -7,7 +7,7 @@ from tests.servers.running import Read, Running
 from tests.servers.server import Channel, Sent
 from tests.tokens import jwt_of
 
-from orgfence.core.decision import Inspection, Reason, Verdict
+from orgfence.core.decision import Reason, Verdict
 from orgfence.core.request import Request
 from orgfence.core.ruleset import Ruleset
 
@@ -84,30 +84,27 @@ def request_with(subject: Subject, written: Written) -> Request:
     return request_of(b"/", *headers, *typed, method=b"POST", body=written.parts[0])
 
 
-def passes(ruleset: Ruleset, request: Request) -> Inspection | None:
-    """Return the inspection of a request that is allowed; None: it is not."""
-    inspection = inspected(ruleset, request, NOW)
-    deciding = inspection.deciding
-    return inspection if deciding is None or deciding.verdict is Verdict.ALLOW else None
+def allowed_by(ruleset: Ruleset, request: Request) -> Reason | None:
+    """Return the reason for which a request is allowed; None: it is not."""
+    deciding = inspected(ruleset, request, NOW).deciding
+    if deciding is None:
+        return Reason.NOT_JUDGED
+    return deciding.reason if deciding.verdict is Verdict.ALLOW else None
 
 
 def bypasses(running: Running, subject: Subject, written: Written) -> list[Read]:
     """Return what servers read that the token does not grant, of a request that orgfence allows."""
     request = request_with(subject, written)
-    allowed = [inspection for ruleset in (subject.strict, subject.lenient) if (inspection := passes(ruleset, request))]
-    if not allowed:
+    reasons = {allowed_by(ruleset, request) for ruleset in (subject.strict, subject.lenient)} - {None}
+    if not reasons:
         return []
     reads = [read for sent in written.as_sent(subject.channel) for read in running.reads(sent, _asked(subject))]
-    judged_none = subject.is_token and any(_is_unjudged(inspection) for inspection in allowed)
+    judged_none = subject.is_token and Reason.NOT_JUDGED in reasons
     return list(dict.fromkeys(read for read in reads if not _is_harmless(subject, read.value, judged_none)))
 
 
 def _asked(subject: Subject) -> str:
     return "" if subject.channel is Channel.HOST else subject.name
-
-
-def _is_unjudged(inspection: Inspection) -> bool:
-    return inspection.deciding is None or inspection.deciding.reason is Reason.NOT_JUDGED
 
 
 def _is_harmless(subject: Subject, value: str, judged_none: bool) -> bool:

@@ -1,7 +1,7 @@
 """What is known to be read in other ways, by servers that run here and by those that cannot."""
 
 import pytest
-from tests.servers.judging import Subject, Written, org_in, passes, request_with
+from tests.servers.judging import Subject, Written, allowed_by, org_in, request_with
 from tests.servers.known import ELSEWHERE, KNOWN, Case
 from tests.servers.running import STARTS, Running
 from tests.servers.server import Channel, Sent
@@ -50,12 +50,12 @@ def test_what_some_server_reads_otherwise_does_not_pass(case: Case) -> None:
     """A token for acme does not pass where a server reads globex, `pass_without: [org]` or not."""
     subject = _SUBJECTS[case.channel, case.name]
     request = request_with(subject, case.written)
-    assert passes(subject.strict, request) is None
-    assert passes(subject.lenient, request) is None
+    assert allowed_by(subject.strict, request) is None
+    assert allowed_by(subject.lenient, request) is None
 
 
 @pytest.mark.parametrize("subject", _SUBJECTS.values(), ids=repr)
-def test_what_is_written_plainly_passes(subject: Subject) -> None:
+def test_what_is_written_plainly_allowed_by(subject: Subject) -> None:
     """The rules of these tests let a plain request for acme pass, so that the others show something."""
     plain = {
         Channel.JSON: b'{"%b": "acme"}' % subject.name.encode(),
@@ -63,4 +63,4 @@ def test_what_is_written_plainly_passes(subject: Subject) -> None:
     }.get(subject.channel, f"{subject.name}=acme".encode())
     content_type = {Channel.FORM: b"application/x-www-form-urlencoded", Channel.JSON: b"application/json"}
     written = Written((plain,), content_type.get(subject.channel, b""))
-    assert passes(subject.strict, request_with(subject, written)) is not None
+    assert allowed_by(subject.strict, request_with(subject, written)) is not None
