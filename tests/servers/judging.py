@@ -1,5 +1,6 @@
 """What orgfence says of the bytes that the servers read: rules that read one name, and requests that hold it."""
 
+import re
 from typing import NamedTuple
 
 from tests.guarding import CORP, NOW, bearer, inspected, request_of, ruleset_of
@@ -62,11 +63,9 @@ class Written(NamedTuple):
     parts: tuple[bytes, ...]
     content_type: bytes = b""
 
-    def as_sent(self, channel: Channel) -> list[Sent]:
-        """Return what servers get to read: HTTP/1 servers join the fields of a name in these ways."""
-        if len(self.parts) == 1:
-            return [Sent(channel, self.parts[0], self.content_type)]
-        return [Sent(channel, joint.join(self.parts), self.content_type) for joint in (b"; ", b",", b", ")]
+    def as_sent(self, channel: Channel) -> Sent:
+        """Return what a server gets to read: fields of `Cookie` are joined as RFC 9113 section 8.2.3 has it."""
+        return Sent(channel, b"; ".join(self.parts), self.content_type)
 
 
 def request_with(subject: Subject, written: Written) -> Request:
@@ -98,7 +97,7 @@ def bypasses(running: Running, subject: Subject, written: Written) -> list[Read]
     reasons = {allowed_by(ruleset, request) for ruleset in (subject.strict, subject.lenient)} - {None}
     if not reasons:
         return []
-    reads = [read for sent in written.as_sent(subject.channel) for read in running.reads(sent, _asked(subject))]
+    reads = running.reads(written.as_sent(subject.channel), _asked(subject))
     judged_none = subject.is_token and Reason.NOT_JUDGED in reasons
     return list(dict.fromkeys(read for read in reads if not _is_harmless(subject, read.value, judged_none)))
 
@@ -110,13 +109,16 @@ def _asked(subject: Subject) -> str:
 def _is_harmless(subject: Subject, value: str, judged_none: bool) -> bool:
     """Return whether a value names nothing that the token does not grant.
 
-    An empty value is no org. Blanks and quotes around it may be left on a value by one server and taken off by another:
-    they make no other org of it. `judged_none`: orgfence saw no token, so a server must not see one either.
+    An empty value is no org. Blanks, quotes and separators around a value are left on it by one server and taken off by
+    another: they make no other org of it. `judged_none`: orgfence saw no token, so a server must not see one either.
     """
     if subject.channel is Channel.HOST:
         return _tenant(value) in {"", subject.good}
-    bare = value.strip().strip("\"'").strip()
+    bare = _EDGES.sub("", value)
     return not bare or (bare == subject.good and not judged_none)
+
+
+_EDGES = re.compile(r"""^[\s"',;]+|[\s"',;\0]+$""")
 
 
 def _tenant(host: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tests.servers.judging import FORM, JSON, Written
+from tests.servers.judging import ACME_TOKEN, FORM, GLOBEX_TOKEN, JSON, Written
 from tests.servers.server import Channel
 
 
@@ -16,19 +16,28 @@ class Case(NamedTuple):
     servers: tuple[str, ...]
     #: Where it is written that they do.
     source: str = ""
+    #: Whether it is the credential that is read; then `acme` and `globex` in the data stand for tokens.
+    is_token: bool = False
 
     @property
     def written(self) -> Written:
         """The request."""
-        return Written((self.data,), {Channel.FORM: FORM, Channel.JSON: JSON}.get(self.channel, b""))
+        data = self.data
+        if self.is_token:
+            data = data.replace(b"acme", ACME_TOKEN.encode()).replace(b"globex", GLOBEX_TOKEN.encode())
+        return Written((data,), {Channel.FORM: FORM, Channel.JSON: JSON}.get(self.channel, b""))
 
     def __str__(self) -> str:
         """Name it as tests show it."""
-        return f"{self.channel} {self.data.decode('latin-1')!r}"
+        return f"{'token in ' * self.is_token}{self.channel} {self.data.decode('latin-1')!r}"
 
 
 def _cookies(*cases: tuple[bytes, tuple[str, ...]]) -> list[Case]:
     return [Case(Channel.COOKIE, "org", data, servers) for data, servers in cases]
+
+
+def _tokens(channel: Channel, name: str, *cases: tuple[bytes, tuple[str, ...]]) -> list[Case]:
+    return [Case(channel, name, data, servers, is_token=True) for data, servers in cases]
 
 
 def _parameters(*cases: tuple[bytes, tuple[str, ...]]) -> list[Case]:
@@ -81,6 +90,7 @@ KNOWN = [
         (b"org_id[a][b]=globex", ("PHP", "Express")),
         (b"[org_id]=globex", ("Rack",)),
         (b"]org_id=globex", ("Rack",)),
+        (b"org_id]=globex", ("Rack",)),
         (b"%20org_id=globex", ("PHP",)),
         (b"org%u005fid=globex", ("CGI",)),
         (b"orgId=globex", ("protobuf",)),
@@ -89,6 +99,28 @@ KNOWN = [
     Case(Channel.QUERY, "org_id", b"org_id.a=globex", ("Express",)),
     Case(Channel.QUERY, "org_id", b"org_id[]=globex", ("Rack",)),
     Case(Channel.QUERY, "org_id", b"org_id=acme;org_id=globex", ("Rack",)),
+    Case(Channel.QUERY, "org_id", b"org_id].a=globex", ("Rack",)),
+    Case(Channel.QUERY, "filter[org]", b"filter[org]x=globex", ("Express", "PHP")),
+    Case(Channel.QUERY, "filter[org]", b"filter%5Borg%5D=acme&filter[org][]=globex", ("Express",)),
+    Case(Channel.QUERY, "filter[org]", b"%20filter[org]=globex", ("PHP",)),
+    *_tokens(
+        Channel.COOKIE,
+        "sid",
+        (b"x=y,sid=globex; sid=acme", ("CGI",)),
+        (b"sid=acme; x=y sid=globex", ("CPython",)),
+        (b"sid=acme; \xa0sid=globex", ("Starlette", "Tornado")),
+        (b"x=y sid=globex", ("CPython",)),
+        (b"%73id=globex; sid=acme", ("CGI",)),
+    ),
+    *_tokens(
+        Channel.QUERY,
+        "access_token",
+        (b"access_token=acme&access.token=globex", ("PHP",)),
+        (b"access_token[]=globex", ("PHP", "Express", "Rack")),
+        (b"access_token=acme&accessToken=globex", ("protobuf",)),
+        (b"access%u005ftoken=globex", ("CGI",)),
+    ),
+    *_tokens(Channel.FORM, "access_token", (b"access_token=acme&access.token=globex", ("PHP",))),
     Case(Channel.JSON, "org_id", b'{"orgId": "globex"}', ("protobuf",)),
     Case(Channel.JSON, "org_id", b'{"org_id": "acme", "org_id": "globex"}', ("CPython", "Express", "PHP", "Rack")),
     *_heads(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.servers.server import Channel, MissingServer, Reads, Sent, Server
+from tests.servers.server import Channel, MissingServer, Reads, Sent, Server, text_of
 
 #: Seconds for one answer; a parser takes less than a millisecond, a busy machine more.
 ANSWER_LIMIT = 20.0
@@ -100,6 +100,4 @@ class LineServer(Server):
 
 def decoded(answer: Mapping[str, list[str]]) -> Reads:
     """Return an answer's values as text."""
-    return {
-        label: [bytes.fromhex(value).decode("utf-8", "replace") for value in values] for label, values in answer.items()
-    }
+    return {label: [text_of(bytes.fromhex(value)) for value in values] for label, values in answer.items()}

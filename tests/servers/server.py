@@ -87,9 +87,17 @@ def strings_in(value: Any) -> Iterator[str]:
         for each in value:
             yield from strings_in(each)
     elif isinstance(value, bytes):
-        yield value.decode("utf-8", "replace")
+        yield text_of(value)
     elif value is not None:
         yield str(value)
+
+
+def text_of(value: bytes) -> str:
+    """Decode a value that a server leaves as bytes."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def header_fields(sent: Sent) -> list[tuple[bytes, bytes]]:
