@@ -9,7 +9,7 @@ from tests.servers.server import Channel, Sent
 _READ = [pytest.param(case, server, id=f"{server}, {case}") for case in KNOWN for server in case.servers]
 _SUBJECTS = {
     (channel, name, is_token): (token_in if is_token else org_in)(channel, name)
-    for channel, name, is_token in {(case.channel, case.name, case.is_token) for case in KNOWN + ELSEWHERE}
+    for channel, name, is_token in dict.fromkeys((case.channel, case.name, case.is_token) for case in KNOWN + ELSEWHERE)
 }
 
 
