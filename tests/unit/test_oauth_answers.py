@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.exchanges import answer_body
 
-from orgfence.core.oauth.answers import Issued, TokenError, pushed_answer, redirect_of, token_answer
+from orgfence.core.oauth.answers import Issued, TokenError, pushed_answer, redirect_of, repeats, token_answer
 from orgfence.core.oauth.exchange import Redirect, TokenResponse
 
 JSON = "application/json"
@@ -111,6 +111,21 @@ def test_a_pushed_request_is_answered_with_its_name() -> None:
         ("", None),
         ("https://app.test/cb?code=", None),
         ("https://app.test/cb?" + "a=b&" * 200 + "code=c", None),
+        ("https://app.test/cb?code=c&a=" + "b" * 40_000, None),
+        # It says two things.
+        ("https://app.test/cb?code=c#code=d", None),
+        ("https://app.test/cb?code=c&state=s&state=t", None),
+        ("https://app.test/cb?code=c&code=c&state=s&iss=a&iss=b", Redirect("https://app.test/cb", "s", "c", None)),
+        (
+            "https://app.test/cb#access_token=t&access_token=u&state=s",
+            Redirect(
+                "https://app.test/cb",
+                "",
+                None,
+                None,
+                (TokenResponse("t", None, None, None), TokenResponse("u", None, None, None)),
+            ),
+        ),
     ],
 )
 def test_a_redirect_brings_a_code_or_a_token(location: str, redirect: Redirect | None) -> None:
@@ -124,3 +139,21 @@ def test_nothing_secret_is_shown() -> None:
         [answer(access_token=SECRET, refresh_token=SECRET), redirect_of(f"https://a/?code={SECRET}&state={SECRET}")]
     )
     assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("target", "is_repeated"),
+    [
+        (b"/logout?next=https://app.test/cb%3Fcode=hunter2", True),
+        (b"/logout?next=https://app.test/cb?code=%68unter2", True),
+        (b"/login?next=%2Flogout%3Fnext%3Dhttps%253A%252F%252Fapp.test%252Fcb%253Fcode%253D%2568unter2", True),
+        (b"/authorize?code=other", False),
+        (b"/?" + b"x" * 40_000, True),
+    ],
+)
+def test_a_redirect_that_repeats_its_request_brings_nothing(target: bytes, is_repeated: bool) -> None:
+    """Whoever wrote the URL has chosen the code or the token, and not the issuer."""
+    for answer in ("?code=hunter2", "#access_token=hunter2", "#access_token=hunter2&access_token=x"):
+        redirect = redirect_of(f"https://app.test/cb{answer}")
+        assert redirect is not None
+        assert repeats(redirect, target) == is_repeated

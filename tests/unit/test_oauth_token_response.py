@@ -5,7 +5,9 @@ from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns, advice, details, excha
 from tests.guarding import NOW
 
 from orgfence.core.decision import Enforcement, Reason, Verdict
-from orgfence.core.oauth.exchange import Step
+from orgfence.core.oauth.decide_answer import decide_redirect, implicit
+from orgfence.core.oauth.exchange import Step, TokenResponse
+from orgfence.core.oauth.grant import Authorization
 
 BOTH = "block_responses: true, org_parameter: org_id"
 
@@ -177,3 +179,37 @@ def test_a_bug_is_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (decision.verdict, decision.reason) == (Verdict.UNDETERMINED, Reason.INTERNAL_ERROR)
     assert decision.enforcement is Enforcement.BLOCK
     assert isinstance(decision.error, ZeroDivisionError)
+
+
+def test_the_tokens_in_a_redirect_are_judged() -> None:
+    """And never blocked: a browser follows it. Of several each counts."""
+    sign_ins = SignIns(BOTH)
+    oauth = exchange_of(sign_ins.authorize("client_id=app&org_id=acme")).issuer
+    asked = implicit(oauth, Authorization(NOW, (ACME.encode(),), None), "app")
+    right, wrong = (TokenResponse(token(org_ids=[org]), None, None, None) for org in (ACME, GLOBEX))
+    for issued, reasons in (
+        ((right,), []),
+        ((wrong,), ["issued_org_missing"]),
+        ((right, wrong), ["issued_org_missing"]),
+    ):
+        decision = decide_redirect(asked, issued, sign_ins.ruleset, sign_ins.known, NOW)
+        assert told(decision) == reasons
+        assert decision is not None
+        assert decision.enforcement is Enforcement.ANNOTATE
+    assert decide_redirect(asked, (right,), ruleset_of(name="other"), sign_ins.known, NOW) is None
+
+
+def test_a_bug_in_judging_a_redirect_is_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with every rule."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("orgfence.core.oauth.decide_answer.token_response_faults", broken)
+    sign_ins = SignIns()
+    oauth = exchange_of(sign_ins.authorize("client_id=app&org_id=acme")).issuer
+    asked = implicit(oauth, Authorization(NOW, (), None), "app")
+    issued = (TokenResponse("x", None, None, None),)
+    decision = decide_redirect(asked, issued, sign_ins.ruleset, sign_ins.known, NOW)
+    assert decision is not None
+    assert (decision.verdict, decision.reason) == (Verdict.UNDETERMINED, Reason.INTERNAL_ERROR)

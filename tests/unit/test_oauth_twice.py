@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns, advice, exchange_of, token, told
-from tests.guarding import request_of
+from tests.guarding import NOW, request_of
 from tests.tokens import jwt_of
 
 from orgfence.core.decision import Decision, Reason, Verdict
-from orgfence.core.oauth.exchange import Redirect, TokenRequest
+from orgfence.core.oauth.exchange import AuthorizeRequest, Redirect, TokenRequest
 
 FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
 JSON = (b"Content-Type", b"application/json")
@@ -335,3 +335,77 @@ def test_what_json_says_is_said() -> None:
     assert told(post(SignIns(FLAGS), body, JSON, path=b"/oauth/par")) == ["authorize_flag_missing"]
     for body in (b'["client_id"]', b'"client_id"', b""):
         assert told(post(SignIns(FLAGS), body, JSON, path=b"/oauth/token")) == []
+
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"grant_type": DEVICE, "device_code": "d", "client_id": "pinned"},
+        {"grant_type": EXCHANGE, "subject_token": "s", "actor_token": "a", "client_id": "pinned"},
+    ],
+)
+def test_grants_of_other_kinds_are_for_the_org_of_their_client(form: dict[str, str]) -> None:
+    """Devices (RFC 8628) and exchanged tokens (RFC 8693); what may be repeated there is no second of anything."""
+    sign_ins = SignIns(PINNED)
+    repeated = "&audience=a&audience=b&resource=https://a&resource=https://b"
+    asked = post(sign_ins, (urlencode(form) + repeated).encode())
+    assert told(asked) == []
+    assert told(sign_ins.answer(asked, {"access_token": token(org_ids=[GLOBEX])})) == ["issued_org_missing"]
+    asked = post(sign_ins, (urlencode(form) + "&client_id=other").encode())
+    assert told(asked) == ["credential_ambiguous"]
+
+
+def test_what_is_pushed_twice_is_opened_once() -> None:
+    """Each has a URI of its own, and the one that is opened is followed; both at once with one state cannot be."""
+    for opened, is_known in ((["urn:2"], True), (["urn:1", "urn:2"], False)):
+        sign_ins = SignIns()
+        assert sign_ins.known.grants is not None
+        for number, org in (("urn:1", "globex"), ("urn:2", "acme")):
+            pushed = post(sign_ins, f"client_id=app&state=s&org_id={org}".encode(), path=b"/oauth/par").exchange
+            assert pushed is not None
+            assert isinstance(pushed.request, AuthorizeRequest)
+            sign_ins.known.grants.pushed("corp", pushed.request, number, NOW)
+        for uri in opened:
+            sign_ins.authorize(f"client_id=app&request_uri={uri}")
+        sign_ins.known.grants.redirected("corp", Redirect("https://app.test/cb", "s", "c", None), None, NOW)
+        asked = sign_ins.ask(grant_type="authorization_code", code="c", org_id="globex")
+        assert told(asked) == (["grant_lacks_org"] if is_known else [])
+
+
+def test_values_count_as_asp_net_reads_them_too() -> None:
+    """`%uXXXX` in a value."""
+    asked = post(SignIns(PINNED), b"client_id=%u0070inned&" + MACHINE)
+    assert exchange_of(asked).request.client is None
+    assert told(asked) == ["credential_ambiguous"]
+    assert told(post(SignIns(PINNED), b"x" * 1100 + b"=1&client_id=app&" + MACHINE)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "is_client"),
+    [
+        ("client_\u0131d", True),
+        ("CL\u0130ENT_ID", True),
+        ("[client_id]", True),
+        ("client_id]", True),
+        ("client-id", False),
+        ("client", False),
+        ("id[client_id]", False),
+        ("cl\u00efent_id", False),
+    ],
+)
+def test_which_names_are_one(name: str, is_client: bool) -> None:
+    """To readers that compare by upper case the Turkish i is one; a hyphen is no underscore to any of them."""
+    asked = post(SignIns(PINNED), urlencode({"client_id": "app", name: "pinned"}).encode() + b"&" + MACHINE)
+    assert told(asked) == (["credential_ambiguous"] if is_client else [])
+
+
+def test_a_malformed_request_object_says_nothing() -> None:
+    """What only a lenient reader takes for a JWT names no org."""
+    bad = jwt_of(b'{"org_id": "acme", "org_id": "globex"}').decode()
+    assert told(SignIns().authorize(f"client_id=app&request={bad}")) == ["authorize_org_missing"]
+    many = request_object(a=[{"b": [1] * 2000}], org_id="acme")
+    assert told(SignIns().authorize(f"client_id=app&request={many}")) == []
