@@ -6,6 +6,7 @@ from tests.guarding import bearer, inspected, request_of, ruleset_of
 from orgfence.core.catalogue import CATALOGUE, explain, without_orgs
 from orgfence.core.decision import ALLOWING, Decision, Reason, Verdict
 from orgfence.core.orgs import OrgNames
+from orgfence.core.showing.redactor import Redactor
 
 IN_QUERY = "org: {query: org}"
 EXCHANGES = {
@@ -109,6 +110,32 @@ def test_the_lists_of_orgs_are_whole() -> None:
     explanation = explain(deciding, ruleset.orgs)
     assert explanation.requested_orgs == ("y", "acme", "b")
     assert explanation.granted_orgs == (*map(str, range(9)), "acme", "z")
+
+
+def test_lists_of_hundreds_are_cut_and_counted() -> None:
+    """A request may name as many orgs as fit into it, and nobody reads them all."""
+    ruleset = ruleset_of(IN_QUERY)
+    target = b"/?" + b"&".join(b"org=o%d" % number for number in range(1000))
+    deciding = inspected(ruleset, request_of(target, bearer({"org_ids": [f"g{n}" for n in range(300)]}))).deciding
+    assert deciding is not None
+    explanation = explain(deciding, ruleset.orgs)
+    assert explanation.requested_orgs[-2:] == ("o255", "and 744 more")
+    assert (len(explanation.granted_orgs), explanation.granted_orgs[-1]) == (257, "and 44 more")
+    assert "`o4` and 995 more; the token is good for" in explanation.detail
+
+
+def test_a_credential_in_the_place_of_an_org_is_not_shown() -> None:
+    """Neither one of the request's own nor what looks like one; an org of the policy's is shown, whatever it equals."""
+    ruleset = ruleset_of(IN_QUERY)
+    jwt = "eyJhbGciOiJSUzI1NiJ9.eyJvcmciOiJhY21lIn0.Zm9vYmFyc2VjcmV0"
+    target = f"/?org=secret-value&org=globex&org={jwt}&org=acme".encode()
+    deciding = inspected(ruleset, request_of(target, bearer({"org_ids": ["initech", jwt]}))).deciding
+    assert deciding is not None
+    explanation = explain(deciding, ruleset.orgs, Redactor({"secret-value", "globex", "acme"}))
+    assert explanation.requested_orgs == ("[redacted]", "[redacted]", "[redacted]", "acme")
+    assert explanation.granted_orgs == ("[redacted]", "initech")
+    assert explanation.detail.endswith("stands in the place of the org; it is not shown.")
+    assert "secret" not in str(explanation)
 
 
 def test_a_rule_without_org_shows_none() -> None:

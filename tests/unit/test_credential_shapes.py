@@ -114,6 +114,12 @@ def test_long_random_texts_are_credentials(alphabet: str, length: int) -> None:
     assert len(passed) <= 10, passed[:3]
 
 
+def test_texts_of_any_length_are_judged() -> None:
+    """Many pieces are one long text, and a long text in base64 is no password."""
+    assert looks_like_credential("A1b2C3d4-" * 100)
+    assert looks_like_credential(base64.b64encode(b"alice:" + bytes(range(33, 127)) * 10).decode())
+
+
 def test_ids_are_told_from_random_texts() -> None:
     """By a prefix, by a form, by words, or because nothing so short says anything."""
     assert all(map(is_id, ("acme", "8b1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01", "org_9ybsU1dN2dKfDkBi", "acme-corporation")))
