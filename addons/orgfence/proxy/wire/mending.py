@@ -16,6 +16,7 @@ from orgfence.proxy.wire import (
     http1_server,
     http2_client,
     http2_heads,
+    http2_server,
     tls_ends,
     trailers,
 )
@@ -33,6 +34,7 @@ def install(gate: Gate, hooks: AddonManager) -> None:
         back_pressure,
         heads,
         http2_heads,
+        http2_server,
         broken_bodies,
         closed_connections,
         connection_ends,
