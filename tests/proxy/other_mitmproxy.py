@@ -374,6 +374,50 @@ def http2_connection_class(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def frames_one_by_one(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(h2.connection.H2Connection, "receive_data", lambda *_: [])
+
+
+@change
+def closed_streams(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(h2.connection, "SizeLimitDict", lambda **_: {})
+
+
+@change
+def reset_streams(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(h2.stream.H2Stream, "receive_window_update", lambda *_: ([], []))
+
+
+@change
+def empty_data(patch: pytest.MonkeyPatch) -> None:
+    handle = Http2Connection.handle_h2_event
+
+    def handle_or_drop(self, event):
+        if not isinstance(event, h2.events.DataReceived) or event.data:
+            return (yield from handle(self, event))
+        return False
+
+    patch.setattr(Http2Connection, "handle_h2_event", handle_or_drop)
+
+
+@change
+def http2_server_class(patch: pytest.MonkeyPatch) -> None:
+    handle = HttpLayer._handle_event
+
+    def handle_by_own(self, event):
+        if isinstance(event, events.Start):
+            self.connections[self.context.client] = Http2Server(self.context.fork())
+        yield from handle(self, event)
+
+    patch.setattr(HttpLayer, "_handle_event", handle_by_own)
+
+
+@change
+def paused_streams(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(HttpLayer, "get_connection", nothing)
+
+
+@change
 def gives_room(patch: pytest.MonkeyPatch) -> None:
     handle = Http2Connection.handle_h2_event
 

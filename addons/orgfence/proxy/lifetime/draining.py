@@ -77,16 +77,10 @@ class Draining:
             structlog.get_logger().info(
                 "draining", connections=len(self._clients), requests=requests, tunnels=tunnels, limit=self._limit
             )
-        while not self._hurry.is_set() and (left := started + self._limit - time.monotonic()) > 0:
-            looked = time.monotonic()
-            for client, doing in self._look():
-                await client.urge(doing, started)
-            if not self._clients:
-                break
-            # To look at thousands of connections must leave the time to serve them.
-            pause = max(_LOOK_SECONDS, 4 * (time.monotonic() - looked))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), min(pause, left))
+        # Also where a client has so much to say that it takes long to be told.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limit):
+                await self._urge_all(started)
 
         cut = self._look()
         for client, doing in cut:
@@ -99,6 +93,18 @@ class Draining:
             tunnels_cut=tunnels,
             seconds=round(time.monotonic() - started, 1),
         )
+
+    async def _urge_all(self, started: float) -> None:
+        while not self._hurry.is_set():
+            looked = time.monotonic()
+            for client, doing in self._look():
+                await client.urge(doing, started)
+            if not self._clients:
+                break
+            # To look at thousands of connections must leave the time to serve them.
+            pause = max(_LOOK_SECONDS, 4 * (time.monotonic() - looked))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), pause)
 
     async def _stop_listening(self) -> None:
         # Twice round the loop, for connections that the system has taken for us: closing the port would reset them.

@@ -382,6 +382,37 @@ ASSUMPTIONS = (
         private=(_HTTP2, "mitmproxy.proxy.layers.http._http_h2"),
     ),
     Assumption(
+        "frames_one_by_one",
+        "h2's `receive_data` takes frame by frame from `incoming_buffer`, and what that does not give stays in its "
+        "`_data`.",
+        ("wire.http2_reading",),
+        "http2.frames_one_by_one",
+        at_start=True,
+        private=(_HTTP2, "_data"),
+    ),
+    Assumption(
+        "closed_streams",
+        "h2 notes how streams were closed, of `MAX_CLOSED_STREAMS` at most.",
+        ("wire.back_pressure",),
+        "http2.closed_streams",
+    ),
+    Assumption(
+        "reset_streams",
+        "A stream that the client resets, or h2 because of what the client sent, is a `StreamReset` for "
+        "`handle_h2_event`; `streams` may be replaced.",
+        ("wire.http2_server",),
+        "http2.reset_streams",
+        private=(_HTTP2,),
+    ),
+    Assumption(
+        "empty_data",
+        "`Http2Connection.handle_h2_event` is told of data without bytes, also by the classes below it.",
+        ("wire.http2_server",),
+        "http2.empty_data",
+        at_start=True,
+        private=(_HTTP2,),
+    ),
+    Assumption(
         "head_encoder",
         "`H2Connection`, h2's, takes `Encoder`, hpack's, from its module's globals, and writes each field by `add`.",
         ("wire.http2_heads",),
@@ -693,6 +724,23 @@ ASSUMPTIONS = (
         "http2.client_class",
         at_start=True,
         private=(_HTTP2,),
+    ),
+    Assumption(
+        "http2_server_class",
+        "`HttpLayer` takes `Http2Server` from there as well, and it hears of a request that mitmproxy resets by a "
+        "`ResponseProtocolError` whose code is `KILL`.",
+        ("wire.http2_server",),
+        "http2.server_class",
+        at_start=True,
+        private=(_EVENTS, _HTTP2, "_handle_event"),
+    ),
+    Assumption(
+        "paused_streams",
+        "A stream that waits for a connection to upstream holds the command and the generator in `_paused`; the "
+        "command stands in `command_sources` and `waiting_for_establishment`, and nothing goes on without it.",
+        ("wire.abandoned", "wire.closed_connections"),
+        "http_layer.paused_streams",
+        private=(_EVENTS, "_paused", "_paused_event_queue"),
     ),
     Assumption(
         "messages_may_go",

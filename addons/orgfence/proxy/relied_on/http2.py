@@ -8,21 +8,25 @@ import h2.connection
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
+from h2.events import DataReceived, RequestReceived, StreamReset
 from h2.events import Event as Http2Event
-from h2.events import RequestReceived
 from h2.exceptions import ProtocolError
+from h2.frame_buffer import FrameBuffer
 from hpack.hpack import Encoder
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import Frame, GoAwayFrame, WindowUpdateFrame
 from mitmproxy import http
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator, Layer
-from mitmproxy.proxy.layers.http import _http2
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, _http2
 from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
     RequestData,
     RequestHeaders,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
+    ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -88,6 +92,98 @@ def connection_class() -> str | None:
 
 def client_class() -> str | None:
     return not_taken("Http2Client", b"h2")
+
+
+def server_class() -> str | None:
+    class Ours(Http2Server):
+        pass
+
+    with replaced(http_layers, "Http2Server", Ours):
+        below = context()
+        below.client.alpn = b"h2"
+        layer = Driven(HttpLayer(below, HTTPMode.regular)).layer
+    client = Client()
+    driven = client.post().tell(ResponseProtocolError(1, "killed", ErrorCode.KILL))
+    told = client.h2.receive_data(driven.sent)
+    return first_difference(
+        (type(layer.connections[below.client]), Ours),
+        ([event.stream_id for event in told if isinstance(event, StreamReset)], [1]),
+    )
+
+
+def frames_one_by_one() -> str | None:
+    class OneByOne(FrameBuffer):
+        given = 0
+
+        def __next__(self) -> Frame:
+            if self.given:
+                raise StopIteration
+            frame = super().__next__()
+            self.given += 1
+            return frame
+
+    client = Client()
+    h2 = client.driven.layer.h2_conn
+    frames = h2.incoming_buffer = OneByOne()
+    client.h2.ping(b"x" * 8)
+    client.h2.ping(b"y" * 8)
+    seen = [len(h2.receive_data(client.h2.data_to_send())), len(frames._data)]
+    frames.given = 0
+    seen += [len(h2.receive_data(b"")), len(frames._data)]
+    return differs(seen, [1, 17, 1, 0])
+
+
+def closed_streams() -> str | None:
+    class Ours(BufferedH2Connection):
+        MAX_CLOSED_STREAMS = 2
+
+    with replaced(_http2, "BufferedH2Connection", Ours):
+        client = Client()
+    for number in range(1, 11, 2):
+        client.h2.send_headers(number, _HEAD)
+        client.h2.reset_stream(number)
+    client.say()
+    h2 = client.driven.layer.h2_conn
+    return differs((h2.open_inbound_streams, len(h2._closed_streams)), (0, 2))
+
+
+def reset_streams() -> str | None:
+    client = Client()
+    layer = client.driven.layer
+    heard: list[Http2Event] = []
+    handle = layer.handle_h2_event
+
+    def noting(event: Http2Event) -> CommandGenerator[bool]:
+        heard.append(event)
+        return bool((yield from handle(event)))
+
+    layer.handle_h2_event = noting
+    for number in (1, 3):
+        client.h2.send_headers(number, _HEAD)
+    client.h2.reset_stream(1)
+    client.driven.tell(
+        events.DataReceived(
+            layer.conn, client.h2.data_to_send() + WindowUpdateFrame(3, window_increment=2**31 - 1).serialize()
+        )
+    )
+    layer.streams = dict(layer.streams)
+    found = [event.stream_id for event in heard if isinstance(event, StreamReset)]
+    return first_difference((found, [1, 3]), (layer.streams, {}))
+
+
+def empty_data() -> str | None:
+    kinds: list[type[Http2Event]] = []
+    handle = Http2Connection.handle_h2_event
+
+    def noting(self: Http2Connection, event: Http2Event) -> CommandGenerator[bool]:
+        kinds.append(type(event))
+        return bool((yield from handle(self, event)))
+
+    with replaced(Http2Connection, "handle_h2_event", noting):
+        driven = Client().post(body=b"")
+    return first_difference(
+        (DataReceived in kinds, True), ([type(event).__name__ for event in driven.http][-1], "RequestData")
+    )
 
 
 def gives_room() -> str | None:

@@ -7,7 +7,15 @@ from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator, Layer
-from mitmproxy.proxy.layers.http import DropStream, HttpLayer, HTTPMode, RegisterHttpConnection, SendHttp
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    GetHttpConnection,
+    HttpClient,
+    HttpLayer,
+    HTTPMode,
+    RegisterHttpConnection,
+    SendHttp,
+)
 from mitmproxy.proxy.layers.http import _events as known_events
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseEndOfMessage
@@ -94,6 +102,27 @@ def registers_once() -> str | None:
     (opened,) = driven.of(commands.OpenConnection)
     waiting = list(driven.layer.waiting_for_establishment)
     return first_difference((registered, [opened.connection]), (waiting, []))
+
+
+def _connecting(_self: HttpClient, _event: events.Event) -> CommandGenerator[None]:
+    yield from ()
+
+
+def paused_streams() -> str | None:
+    with replaced(HttpClient, "_handle_event", _connecting):
+        driven = _requested()
+    layer = driven.layer
+    (stream,) = layer.streams.values()
+    command, generator = stream._paused.command, stream._paused.generator
+    ((waiting,),) = layer.waiting_for_establishment.values()
+    found = isinstance(command, GetHttpConnection), waiting is command, layer.command_sources.pop(command) is stream
+    generator.close()
+    stream._paused = None
+    layer.waiting_for_establishment.clear()
+    layer.waiting_for_establishment[layer.context.server] = []
+    driven.commands.clear()
+    list(HttpLayer.register_connection(layer, RegisterHttpConnection(layer.context.server, None)))
+    return first_difference((found, (True, True, True)), (driven.commands, []))
 
 
 def _led_to(kept: Server) -> str:

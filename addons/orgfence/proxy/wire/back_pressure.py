@@ -28,6 +28,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from orgfence.proxy.lifetime.in_flight import handler_of, look_at
+from orgfence.proxy.wire.http2_reading import ReadOn, SlicedFrames, read, wait_while_behind
 from orgfence.proxy.wire.stale_connections import speaker_on
 
 #: How much of a stream an HTTP/2 sender may send ahead: enough for a round trip, and little enough to be held.
@@ -57,10 +58,15 @@ class Repay(commands.RequestWakeup):
 class BoundedH2Connection(BufferedH2Connection):
     """One HTTP/2 connection, which owes its peer room for what could not be passed on yet."""
 
+    #: h2 notes how the last 65,536 streams ended: 13 MiB of each connection that lasts. No frame is on its way for so
+    #: long that this many streams end meanwhile.
+    MAX_CLOSED_STREAMS = 1000
+
     _speaker: Http2Connection | None = None
 
     def __init__(self, config: H2Configuration) -> None:
         super().__init__(config)
+        self.incoming_buffer = SlicedFrames(server=not config.client_side)
         self.local_settings.initial_window_size = WINDOW
         # As mitmproxy does, or the old setting would be sent.
         self.local_settings.acknowledge()
@@ -102,8 +108,13 @@ _HTTP2 = "orgfence_http2"
 
 
 def _handle_or_repay(self: Http2Connection, event: events.Event) -> CommandGenerator[None]:
-    if isinstance(event, events.Wakeup) and isinstance(event.command, Repay):
-        return _repay(self)
+    if isinstance(event, events.DataReceived):
+        return read(self, event.data)
+    if isinstance(event, events.Wakeup):
+        if isinstance(event.command, Repay):
+            return _repay(self)
+        if isinstance(event.command, ReadOn):
+            return read(self, b"")
     return Layer.handle_event(self, event)
 
 
@@ -159,6 +170,7 @@ async def _hold_up(self: ConnectionHandler) -> None:
         await _drain_one(self, self.client)
     else:
         await _drain(self)
+    await wait_while_behind(self.client)
     pause = _SHORTEST
     while http_layer is not None and _is_held_up(self, http_layer, reading):
         await asyncio.sleep(pause)

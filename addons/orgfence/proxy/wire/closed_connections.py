@@ -10,6 +10,7 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 # mypy: allow-untyped-calls
 
 from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.proxy import commands
 from mitmproxy.proxy.layer import CommandGenerator, Layer
 from mitmproxy.proxy.layers.http import HttpLayer, RegisterHttpConnection
 from mitmproxy.proxy.tunnel import TunnelLayer
@@ -24,7 +25,12 @@ def install() -> None:
 
 
 def _register_and_forget(self: HttpLayer, command: RegisterHttpConnection) -> CommandGenerator[None]:
+    client, server = self.context.client, command.connection
+    is_unwanted = not self.waiting_for_establishment[server]
     yield from _register(self, command)
+    # mitmproxy never uses it again, but would keep it as long as the client stays.
+    if is_unwanted and server.connected and client.alpn == b"h2" and server.alpn != b"h2":
+        yield commands.CloseConnection(server)
     # Below a CONNECT the layer of that has noted the connection as well, so as to pass on what comes of it.
     for http_layer in self.context.layers:
         if isinstance(http_layer, HttpLayer):

@@ -38,6 +38,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook, HttpResponseHook
 
 from orgfence.proxy.lean.dispatch import outline
+from orgfence.proxy.wire.abandoned import AbandonableStream
 from orgfence.proxy.wire.discard import DiscardBounds, DiscardingStream, ends_connection
 from orgfence.proxy.wire.gate import Gate, Hold
 from orgfence.proxy.wire.stale_connections import RepeatingStream
@@ -61,7 +62,7 @@ def guarded_stream(gate: Gate, bounds: DiscardBounds, served_by: type[HttpStream
     return GuardedHttpStream
 
 
-class EarlyAnswerStream(DiscardingStream, RepeatingStream):
+class EarlyAnswerStream(DiscardingStream, AbandonableStream, RepeatingStream):
     """One request and its response, answered as soon as the gate says so."""
 
     _gate: ClassVar[Gate]
@@ -86,6 +87,8 @@ class EarlyAnswerStream(DiscardingStream, RepeatingStream):
 
     def _check_killed(self, emit_error_hook: bool) -> CommandGenerator[bool]:
         if (yield from super().check_killed(emit_error_hook)):
+            # mitmproxy would keep it while an HTTP/2 client stays.
+            yield DropStream(self.stream_id)
             return True
         if self.client_state == self.state_wait_for_request_headers:
             answer = self._ask(self._gate.answer_early)

@@ -60,8 +60,13 @@ class PatientHttp2Client(Http2Client):
         self.h2_conn._frame_dispatch_table[GoAwayFrame] = _receive_goaway
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        handling = super()._handle_event(event)
-        return self._give_up(event, handling) if isinstance(event, RequestProtocolError) else handling
+        if not isinstance(event, RequestProtocolError):
+            return super()._handle_event(event)
+        if event.stream_id not in self.our_stream_id:
+            # It was never sent; mitmproxy would send it in its turn, and then cancel it.
+            self.stream_queue.pop(event.stream_id, None)
+            return _nothing()
+        return self._give_up(event, super()._handle_event(event))
 
     def _give_up(self, event: RequestProtocolError, handling: CommandGenerator[None]) -> CommandGenerator[None]:
         ours = self.our_stream_id.get(event.stream_id)
@@ -141,6 +146,10 @@ class PatientHttp2Client(Http2Client):
                 del self.our_stream_id[theirs]
                 self.their_stream_id.pop(ours, None)
         self._forget_at = 1000 + 2 * len(self.our_stream_id)
+
+
+def _nothing() -> CommandGenerator[None]:
+    yield from ()
 
 
 def _receive_goaway(frame: GoAwayFrame) -> tuple[list[Frame], list[Http2Event]]:
