@@ -267,9 +267,9 @@ def test_a_query_that_is_longer_than_servers_read_is_ambiguous(text: bytes) -> N
     assert said(ruleset_of("org: {value: acme}"), query(text)) == GRANTED
 
 
-@pytest.mark.parametrize("field", [b"org=acme; " + b"a=b;" * MAX_PIECES, b"org=acme; x=" + b"y" * MAX_BYTES])
-def test_cookies_that_are_longer_than_servers_read_are_ambiguous(field: bytes) -> None:
+def test_more_cookies_than_servers_read_are_ambiguous() -> None:
     """In one field or in several."""
+    field = b"org=acme; " + b"a=b;" * MAX_PIECES
     for fields in ([field], [field[: len(field) // 2], field[len(field) // 2 :]]):
         request = request_of(b"/", ACME, *((b"Cookie", each) for each in fields))
         assert said(ruleset_of("org: {cookie: org}"), request) == AMBIGUOUS
