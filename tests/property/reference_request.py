@@ -9,10 +9,12 @@ from tests.property.reference_token import Policy, listed
 
 from orgfence.core.request import Request
 
-#: Normalised host and port.
+#: Normalised host and port; `ANY_PORT`: at whichever it was asked.
 type Name = tuple[bytes, int]
+ANY_PORT = -1
 
 METHOD_OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override"]
+HOST_OVERRIDES = ["x-forwarded-host", "x-original-host", "x-forwarded-server", "x-host", "x-http-host-override"]
 PATH_OVERRIDES = ["x-original-url", "x-rewrite-url"]
 
 
@@ -22,6 +24,7 @@ def guarded_names(policy: Policy, request: Request) -> list[Name]:
     named = [(authority.name, authority.default_port) for authority in request.authorities]
     named += [(value, default) for value in values_of(request, "host")]
     hosts = {read_name(name, port) for name, port in named}
+    hosts |= {(read_name(name, default)[0], ANY_PORT) for name in overriding_hosts(request)}
     return [
         host
         for host in hosts
@@ -29,6 +32,16 @@ def guarded_names(policy: Policy, request: Request) -> list[Name]:
             host_captures(template, host) is not None for rule in policy["rules"] for template in rule["match"]["hosts"]
         )
     ]
+
+
+def overriding_hosts(request: Request) -> list[bytes]:
+    """Return what an application may read in place of the host. Only plain lists and plain pairs are read here."""
+    lists = [value for name in HOST_OVERRIDES for value in values_of(request, name)]
+    pairs = [
+        pair.strip() for value in values_of(request, "forwarded") for pair in value.replace(b",", b";").split(b";")
+    ]
+    named = [host.strip() for each in lists for host in each.split(b",")]
+    return named + [pair[len(b"host=") :].strip(b'"') for pair in pairs if pair.lower().startswith(b"host=")]
 
 
 def read_name(name: bytes, default_port: int) -> Name:
@@ -41,7 +54,7 @@ def host_captures(template: str, name: Name) -> dict[str, bytes] | None:
     """Return what a host template captures; None: it does not match."""
     host, port = name
     pattern, _, wanted_port = template.lower().partition(":")
-    if wanted_port and int(wanted_port) != port:
+    if wanted_port and port != ANY_PORT and int(wanted_port) != port:
         return None
     if pattern == "*":
         return {}

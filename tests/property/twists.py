@@ -54,6 +54,26 @@ def _other_path(draw: st.DrawFn, request: Request, org: str) -> Request:
 
 
 @st.composite
+def _other_host(draw: st.DrawFn, request: Request, _: str) -> Request:
+    """Name another host in a header, or the same once more."""
+    named = [
+        draw(st.sampled_from(request.authorities)).name,
+        b"api.example.com",
+        b"Acme.api.example.com",
+        b"globex.api.example.com",
+    ]
+    host = draw(st.sampled_from([*named, b"elsewhere.example.net"]))
+    names = [b"X-Forwarded-Host", b"x_forwarded_host", b"X-Original-Host", b"X-Forwarded-Server", b"X-Host"]
+    fields = [
+        (draw(st.sampled_from(names)), host),
+        (draw(st.sampled_from(names)), b"elsewhere.example.net, " + host),
+        (b"Forwarded", b"for=192.0.2.1;host=" + host),
+        (b"forwarded", b'for=192.0.2.1, proto=https;Host="' + host + b'"'),
+    ]
+    return request._replace(headers=(*request.headers, draw(st.sampled_from(fields))))
+
+
+@st.composite
 def _another_field(draw: st.DrawFn, request: Request, org: str) -> Request:
     """Repeat a field, or add one that resembles it."""
     others = [
@@ -86,6 +106,16 @@ def _tangle(draw: st.DrawFn, request: Request, _: str) -> Request:
 TANGLED = b"/;a/.;b/%2e/%252e%2f..%5c%3b//..;" * 2
 
 TWISTS: list[Callable[[Request, str], st.SearchStrategy[Request]]] = [
-    *[_preflight, _preflight, dropped, _other_method, _other_method, _other_path, _another_field, _another_field],
+    *[
+        _preflight,
+        _preflight,
+        dropped,
+        _other_method,
+        _other_method,
+        _other_path,
+        _other_host,
+        _another_field,
+        _another_field,
+    ],
     *[_disguise, _disguise, _disguise, _tangle],
 ]

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from orgfence.core.body import NEEDED_HEADERS
 from orgfence.core.decision import Decision, Enforcement
 from orgfence.core.error_envelope import ErrorEnvelope
+from orgfence.core.host_overrides import HOST_OVERRIDES, overriding_hosts
 from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matches_of
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.index import Guarded, Route, RouteIndex
@@ -26,6 +27,7 @@ _ALWAYS_WANTED = frozenset(
         b"access-control-request-method",
         b"authorization",
         b"cookie",
+        *HOST_OVERRIDES,
         *METHOD_OVERRIDES,
         *PATH_OVERRIDES,
     }
@@ -160,7 +162,9 @@ class Ruleset:
         if len(names) > _HOSTS_READ:
             # RFC 9112 section 3.2 allows one; a server that takes more goes by the first or by the last.
             names = [*names[: _HOSTS_READ // 2], *names[-_HOSTS_READ // 2 :]]
-        return self.index.guarded(request.authorities, tuple(names), 443 if request.scheme == b"https" else 80)
+        overrides = () if HOST_OVERRIDES.isdisjoint(fields) else overriding_hosts(fields)
+        default_port = 443 if request.scheme == b"https" else 80
+        return self.index.guarded(request.authorities, tuple(names), default_port, overrides)
 
     def issuers_of(self, request: Request) -> frozenset[str]:
         """Return the issuers that have an endpoint under any name of the request's host."""

@@ -168,7 +168,7 @@ class RouteIndex:
         self._addresses: dict[bytes, list[_Host]] = {}
         #: By labels from the right, as the names of hosts branch.
         self._names: _Trie[_Host] = _Trie()
-        self._cache: dict[tuple[tuple[Authority, ...], tuple[bytes, ...], int], Guarded] = {}
+        self._cache: dict[tuple[tuple[Authority, ...], tuple[bytes, ...], int, tuple[bytes, ...]], Guarded] = {}
 
         groups: dict[object, list[Route]] = {}
         for route in routes:
@@ -187,36 +187,56 @@ class RouteIndex:
         else:
             self._everywhere.append(host)
 
-    def guarded(self, authorities: tuple[Authority, ...], fields: tuple[bytes, ...], default_port: int) -> Guarded:
-        """Return what the names of a request's host match: its authorities, and what its `Host` fields say."""
-        key = authorities, fields, default_port
+    def guarded(
+        self,
+        authorities: tuple[Authority, ...],
+        fields: tuple[bytes, ...],
+        default_port: int,
+        overrides: tuple[bytes, ...] = (),
+    ) -> Guarded:
+        """Return what the names of a request's host match: its authorities, and what its `Host` fields say.
+
+        `overrides`: hosts that an application may read in place of these, at whichever port it was asked.
+        """
+        key = authorities, fields, default_port, overrides
         guarded = self._cache.get(key)
         return self._look_up(*key) if guarded is None else guarded
 
-    def _look_up(self, authorities: tuple[Authority, ...], fields: tuple[bytes, ...], default_port: int) -> Guarded:
+    def _look_up(
+        self,
+        authorities: tuple[Authority, ...],
+        fields: tuple[bytes, ...],
+        default_port: int,
+        overrides: tuple[bytes, ...],
+    ) -> Guarded:
         names = (*authorities, *(Authority(field, default_port) for field in fields))
         found: list[tuple[HostMatch, ...]] = []
         for name in names:
             hosts = self.hosts(name)
             if hosts and hosts not in found:
                 found.append(hosts)
+        for override in overrides:
+            hosts = self.hosts(Authority(override, default_port), any_port=True)
+            if hosts and hosts not in found:
+                found.append(hosts)
         guarded = tuple(found)
 
         # RFC 9112 section 3.2 allows one `Host` field: more of them are nobody's habit.
-        if len(fields) < 2 and sum(len(name.name) for name in names) <= _MAX_NAME_BYTES:
+        size = sum(len(name.name) for name in names) + sum(map(len, overrides))
+        if len(fields) < 2 and size <= _MAX_NAME_BYTES:
             if len(self._cache) >= _MAX_CACHED:
                 # Filling it again costs some microseconds a host, less than to keep account of what was used last.
                 self._cache.clear()
-            self._cache[authorities, fields, default_port] = guarded
+            self._cache[authorities, fields, default_port, overrides] = guarded
         return guarded
 
-    def hosts(self, authority: Authority) -> tuple[HostMatch, ...]:
+    def hosts(self, authority: Authority, *, any_port: bool = False) -> tuple[HostMatch, ...]:
         """Return a match for each host template that an authority matches; none: the host is unguarded."""
         found: dict[object, HostMatch] = {}
         for name, port in dict.fromkeys(host_readings(authority)):
             labels = name.split(b".")
             for template, paths in self._candidates(name, labels):
-                if template.port in {None, port}:
+                if any_port or template.port in {None, port}:
                     captures = template.captures(labels)
                     found[id(paths), *captures.values()] = HostMatch(captures, paths)
         return tuple(found.values())
