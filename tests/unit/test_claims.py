@@ -7,7 +7,8 @@ import pytest
 
 from orgfence.core.decision import Reason
 from orgfence.core.policy.templates import TextTemplate
-from orgfence.core.tokens.claims import active_claim, granted_scopes, member_claim
+from orgfence.core.rule import Trait
+from orgfence.core.tokens.claims import active_claim, granted_scopes, member_claim, traits_of
 from orgfence.core.tokens.selectors import Selector, Source, parse_pointer
 from orgfence.core.tokens.token import OrgClaim
 
@@ -56,7 +57,30 @@ def test_what_is_no_org_id_spoils_the_claim(value: str) -> None:
     assert members(value) == MALFORMED
 
 
-@pytest.mark.parametrize("value", ['""', "[]", "{}", '[""]', '["", ""]', '{"": 1}'])
+def test_a_map_denies_a_key_by_false_or_null() -> None:
+    """Anything else grants it, also what is empty; below a template too, and as an active org."""
+    assert members('{"acme": false, "globex": {}, "initech": null, "zeta": 0, "eta": ""}') == granted(
+        b"globex", b"zeta", b"eta"
+    )
+    documents = {Source.CLAIM: {"org": {"acme": True, "globex": False}}}
+    assert active_claim([Selector.claim("org")], documents, bytes) == granted(b"acme")
+    keycloak = TextTemplate.parse("org:{org}")
+    assert read([Selector.claim("org", template=keycloak)], '{"org:acme": null, "org:globex": []}') == granted(
+        b"globex"
+    )
+    assert members('{"acme": false, "\\ud800": false}') == EMPTY
+
+
+def test_a_trait_that_a_map_denies_is_none() -> None:
+    """An exception for a role is not for a token that says `false` to that role."""
+    wanted: dict[tuple[str, ...], frozenset[bytes]] = {("role",): frozenset({b"admin", b"owner"})}
+    assert traits_of({"role": {"admin": False, "owner": None}}, wanted) == frozenset()
+    assert traits_of({"role": {"admin": True, "owner": None}}, wanted) == {Trait(("role",), b"admin")}
+
+
+@pytest.mark.parametrize(
+    "value", ['""', "[]", "{}", '[""]', '["", ""]', '{"": 1}', '{"acme": false}', '{"acme": null}']
+)
 def test_a_claim_that_names_nothing_is_empty(value: str) -> None:
     """It is there, so it is not missing; and an empty string is never an org."""
     assert members(value) == EMPTY

@@ -519,3 +519,19 @@ def test_what_comes_from_elsewhere_is_not_suggested() -> None:
     text += "rules: [{id: a, match: {hosts: [a]}, org: {value: hunter3}}]"
     policy = load_policy([PolicyText("p", text.encode())], Outside({"ID": "hunter2"}))
     assert "hunter2" not in str(lint(policy))
+
+
+def test_exact_names_are_pointed_out() -> None:
+    """Where it stands, whoever reads the policy should know what it lets pass."""
+    exact = "match: {hosts: [api.example.com], names: exact}"
+    (passing,) = warned(load(f"id: a\n{exact}\norg: {{query: org_id}}"))
+    assert passing == (
+        "exact_names 0.yaml:6:46 `names: exact`: other spellings of `org_id` pass `a` unjudged. "
+        "Keep it only where the API takes them for other things"
+    )
+    assert codes(f"id: a\n{exact}\n{IN_HEADER}\ntoken: {{from: [{{cookie: sid}}]}}") == ["exact_names"]
+    (idle,) = warned(load(f"id: a\n{exact}\n{IN_HEADER}"))
+    assert idle == (
+        "exact_names 0.yaml:6:46 `names: exact`: `a` reads no query parameter, form field, cookie or JSON member. "
+        "Remove it"
+    )

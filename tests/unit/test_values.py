@@ -2,7 +2,15 @@
 
 import pytest
 
-from orgfence.core.values import cookie_values, query_values
+from orgfence.core.names import Found, OtherName
+from orgfence.core.values import (
+    cookie_pieces,
+    cookie_values,
+    find_cookie,
+    find_parameter,
+    parameter_pieces,
+    query_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +47,7 @@ from orgfence.core.values import cookie_values, query_values
 def test_every_value_of_a_parameter_is_found(query: bytes, values: list[bytes]) -> None:
     """In their order, repeated and empty ones included."""
     assert query_values(query, b"org") == values
+    assert find_parameter(parameter_pieces(query), b"org").values == values
 
 
 def test_a_parameter_may_have_any_name() -> None:
@@ -73,3 +82,57 @@ def test_a_parameter_may_have_any_name() -> None:
 def test_every_value_of_a_cookie_is_found(fields: list[bytes], values: list[bytes]) -> None:
     """In all `Cookie` fields, without the quotes that may be around it, not decoded in any way."""
     assert cookie_values(fields, b"sid") == values
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "others"),
+    [
+        (b"org=acme&ORG=globex", [b"acme"], [(b"ORG", b"globex")]),
+        (b"ORG=acme&org[]=a%20b&org[]=c&org[]=c", [], [(b"ORG", b"acme"), (b"org[]", b"a b"), (b"org[]", b"c")]),
+        (b"org=acme&x=1;Org=globex", [b"acme"], [(b"Org", b"globex")]),
+        (b"Org=acme;b", [], [(b"Org", b"acme;b"), (b"Org", b"acme")]),
+        (b"org[]", [], [(b"org[]", b"")]),
+        (b"page[org]=1&orgs=2&%6frg=acme", [b"acme"], []),
+    ],
+)
+def test_what_only_another_reading_of_a_parameters_name_finds(
+    query: bytes, values: list[bytes], others: list[tuple[bytes, bytes]]
+) -> None:
+    """It is set apart, with the name as it was sent, each once."""
+    found = find_parameter(parameter_pieces(query), b"org")
+    assert found == Found(values, [OtherName(sent, b"org", value) for sent, value in others])
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "others"),
+    [
+        (b"sid=abc; SID=def", [b"abc"], [b"def"]),
+        (b"sid=abc; %73id=def; s[id=ghi; sid[x]=jkl", [b"abc"], [b"def", b"ghi", b"jkl"]),
+        (b"sid=abc; x=y sid=def", [b"abc"], [b"def"]),
+        (b"sid=abc; x=y\tsid = def", [b"abc"], [b"def"]),
+        (b"x=y,sid=def; sid=abc", [b"abc"], [b"def"]),
+        (b"x=y sid=abc,def", [], [b"abc,def", b"abc"]),
+        (b"x=1\0sid=def", [], [b"def"]),
+        (b"x= sid=def", [], [b"def"]),
+        (
+            b"sid=abc; \xa0sid=def; \xc2\xa0sid=ghi; \x1fsid=jkl; \x85sid=mno",
+            [b"abc"],
+            [b"def", b"ghi", b"jkl", b"mno"],
+        ),
+        # A value that some server ends earlier, and quotes that it leaves.
+        (b"sid=abc def", [b"abc def"], [b"abc"]),
+        (b'sid="abc, def"', [b"abc, def"], [b"abc,", b"abc"]),
+        # Without `=` it is an empty value to some.
+        (b"sid", [], [b""]),
+        (b"a=b; sid ; c=d", [], [b""]),
+        # What is no other reading.
+        (b"sid= abc ; a = b", [b"abc"], []),
+        (b"a=my sid, b=c d=e; x", [], []),
+        (b"connect.sid=1; sid.sig=2; asid=3; sids=4", [], []),
+    ],
+)
+def test_what_only_another_reading_of_a_cookie_finds(field: bytes, values: list[bytes], others: list[bytes]) -> None:
+    """Of its name, or of where a cookie ends."""
+    found = find_cookie(cookie_pieces([field]), b"sid")
+    assert found.values == values
+    assert [other.value for other in found.others] == others

@@ -67,7 +67,9 @@ class RequestBody:
     def json_values(self, pointer: tuple[str, ...], *, or_form: bool) -> list[bytes] | None:
         """Return all that `find_members` finds, in any reading of the names."""
         found = self.find_members(pointer, or_form=or_form)
-        return None if found is None else [*found.values, *(other.value for other in found.others)]
+        if found is None or not found.others_are_read:
+            return None
+        return [*found.values, *(other.value for other in found.others)]
 
     def form_values(self, name: bytes, *, or_json: bool) -> list[bytes] | None:
         """Return what `find_fields` finds under exactly this name."""
@@ -134,13 +136,15 @@ def _union(readings: Iterable[Found | None]) -> Found | None:
     """Return what was found in one reading and then what only the others show; None if one of them is unread."""
     values: list[bytes] = []
     others: list[OtherName] = []
+    others_are_read = True
     for found in readings:
         if found is None:
             return None
+        others_are_read = others_are_read and found.others_are_read
         seen, seen_others = set(values), set(others)
         values += [value for value in found.values if value not in seen]
         others += [other for other in found.others if other not in seen_others]
-    return Found(values, others)
+    return Found(values, others, others_are_read)
 
 
 class _ContentType(NamedTuple):

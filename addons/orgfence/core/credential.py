@@ -46,7 +46,7 @@ def find_credential(
             if isinstance(named, Reason):
                 return named
             if not exact_names and other is None:
-                other = next((each for each in named.others if each.value and not _is_place(each.sent, places)), None)
+                other = next((each for each in named.others if each.value and not _is_place(each, places)), None)
             credential = _only(named.values)
             if credential is not None and place.kind is PlaceKind.COOKIE and named_by_connection(headers, b"cookie"):
                 return Reason.CREDENTIAL_AMBIGUOUS
@@ -62,9 +62,9 @@ def find_credential(
     return other or found or Reason.TOKEN_MISSING
 
 
-def _is_place(name: bytes, places: tuple[CredentialPlace, ...]) -> bool:
-    """Return whether the rule reads its credential under this name too, so that it is found there."""
-    return any(place.name == name for place in places)
+def _is_place(other: OtherName, places: tuple[CredentialPlace, ...]) -> bool:
+    """Return whether this is the name of another place of the rule, where it is found as it stands."""
+    return other.sent != other.read_as and any(place.name == other.sent for place in places)
 
 
 def _named(

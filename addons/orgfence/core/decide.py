@@ -229,7 +229,9 @@ def _find(
         return parts.cookie(fields.get(b"cookie", ()), name) or Reason.ORG_AMBIGUOUS
     if kind is PlaceKind.BODY:
         assert body is not None
-        return body.find_members(source.pointer, or_form=rule.reads_form) or Reason.BODY_UNREAD
+        found = body.find_members(source.pointer, or_form=rule.reads_form)
+        is_read = found is not None and (rule.exact_names or found.others_are_read)
+        return found if found is not None and is_read else Reason.BODY_UNREAD
     if kind is PlaceKind.FORM:
         assert body is not None
         return body.find_fields(name, or_json=rule.reads_json) or Reason.BODY_UNREAD

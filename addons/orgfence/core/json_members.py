@@ -185,23 +185,27 @@ _ORG_TYPES = frozenset({str, int})
 
 def _orgs_of(reached: _Reached) -> Found | None:
     """Return what was reached as orgs; a list stands for its items."""
-    if len(reached.exactly) + len(reached.otherwise) > MAX_VALUES:
+    values = _texts_of(reached.exactly)
+    if values is None or not reached.otherwise:
+        return None if values is None else Found(values)
+    others: list[OtherName] = []
+    for value, sent, read_as in reached.otherwise:
+        texts = _texts_of([value])
+        if texts is None or len(values) + len(others) + len(texts) > MAX_VALUES:
+            return Found(values, others_are_read=False)
+        name = sent.encode("utf-8", "backslashreplace")
+        others += [OtherName(name, read_as.encode(), text) for text in texts]
+    return Found(values, others)
+
+
+def _texts_of(values: list[Json]) -> list[bytes] | None:
+    """Return the strings and the integers, and those in lists; None where there is something else, or too much."""
+    if len(values) > MAX_VALUES:
         return None
-    items = [item for value in reached.exactly for item in _items(value)]
-    others = [_Other(item, sent, as_) for value, sent, as_ in reached.otherwise for item in _items(value)]
-    found = [*items, *[other.value for other in others]]
-    if len(found) > MAX_VALUES or not all(type(item) in _ORG_TYPES for item in found):
+    items = [item for value in values for item in (value if isinstance(value, list) else (value,))]
+    if len(items) > MAX_VALUES or not all(type(item) in _ORG_TYPES for item in items):
         return None
     try:
-        values = [str(item).encode() for item in items]
-        return Found(values, [_encoded(other) for other in others])
+        return [str(item).encode() for item in items]
     except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
         return None
-
-
-def _encoded(other: _Other) -> OtherName:
-    return OtherName(other.sent.encode(), other.read_as.encode(), str(other.value).encode())
-
-
-def _items(value: Json) -> Iterable[Json]:
-    return value if isinstance(value, list) else (value,)

@@ -29,14 +29,16 @@ class Found(NamedTuple):
     values: list[bytes]
     #: What only another reading finds.
     others: Sequence[OtherName] = ()
+    #: Whether that is all that another reading finds; if not, there is something else than an org.
+    others_are_read: bool = True
 
 
 # What a name may hold and some server takes for nothing, or for another of these:
 # * PHP: `.`, a space and the first `[` are `_`. Spring: `!` and `_` in front mark a default. Rack: `[`, `]` around it.
 # * protobuf JSON: `orgId` is `org_id`. `+` is a space in a query. Blanks around a name are stripped by most servers.
-_IGNORED = bytes(range(1, 33)) + b"\x7f._-+]!"
+_IGNORED = bytes(range(1, 33)) + b"\x7f._-+!"
 # What makes a name more than its letters becomes a byte beyond ASCII: an escape, an index, NUL, which ends it.
-_FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[\0", string.ascii_lowercase.encode() + b"\x80\x80\x80")
+_FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[]\0", string.ascii_lowercase.encode() + b"\x80" * 4)
 
 
 def flat(name: bytes) -> bytes:
@@ -64,10 +66,10 @@ def forms_of(name: bytes) -> list[bytes]:
     return list(dict.fromkeys(forms))
 
 
-# PHP takes 64 levels, Rack 32 and Express 5. No rule names one deeper than this.
-_MAX_PARTS = 16
+# PHP takes 64 levels, Rack 32 and Express 5. No rule names one of more than 16, each of which has two brackets.
+_MAX_PARTS = 32
 # What a name may end at while the server still finds its value.
-_ENDS = re.compile(r"[\[\0]")
+_ENDS = re.compile(r"[\[\]\0]")
 # The escape of JavaScript's `escape`, which IIS and ASP.NET undo (ECMA-262, annex B.2.1).
 _U_ESCAPE = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")
 # One server decodes a name once, and a proxy or a framework before it may have done so too.

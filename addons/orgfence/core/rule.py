@@ -51,7 +51,7 @@ class PlaceKind(StrEnum):
 
 
 #: The parts of a request in which an org or a credential is found by a name that servers read in many ways.
-_BY_NAME = frozenset({PlaceKind.QUERY, PlaceKind.COOKIE, PlaceKind.FORM, PlaceKind.BODY})
+BY_NAME = frozenset({PlaceKind.QUERY, PlaceKind.COOKIE, PlaceKind.FORM, PlaceKind.BODY})
 
 
 class OrgSource(NamedTuple):
@@ -154,8 +154,8 @@ class Rule:
         object.__setattr__(self, "reads_json", is_exchange or PlaceKind.BODY in org_kinds)
         object.__setattr__(self, "token_in_form", token_in_form)
         object.__setattr__(self, "org_in_body", not org_kinds.isdisjoint({PlaceKind.BODY, PlaceKind.FORM}))
-        reads_parts = any(source.kind in _BY_NAME or source.split for source in self.org)
-        reads_parts = reads_parts or any(place.kind in _BY_NAME for place in self.places)
+        reads_parts = any(source.kind in BY_NAME or source.split for source in self.org)
+        reads_parts = reads_parts or any(place.kind in BY_NAME for place in self.places)
         object.__setattr__(self, "reads_parts", reads_parts)
         allowed = {}
         for reason in ALLOWING:

@@ -107,33 +107,39 @@ class CookiePieces(NamedTuple):
 
     #: Parted at `;`.
     plain: Pieces
-    #: Parted also at commas and blanks; None where that gives no others.
+    #: Those without `=`, and those that come of parting also at commas and blanks; None where there are none.
     loose: Pieces | None
 
 
 def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
-    """Take the `Cookie` fields apart. What has no `=` is no cookie."""
+    """Take the `Cookie` fields apart. What has no `=` is no cookie; some servers take it for an empty one."""
     plain: list[bytes] = []
     loose: list[bytes] = []
     for field in fields:
-        plain += [piece for piece in field.split(b";") if b"=" in piece]
+        for piece in field.split(b";"):
+            (plain if b"=" in piece else loose).append(piece)
         if _LOOSE.search(field.replace(b"; ", b";")):
-            loose += _loose_pieces(field)
+            loose += _loose_pieces(field.translate(_BLANK_OR_SEMICOLON))
+            if b"," in field:
+                loose += _loose_pieces(field.translate(_BLANK_OR_COMMA))
     return CookiePieces(Pieces(plain), Pieces(loose) if loose else None)
 
 
-# CPython's `http.cookies` ends a value at a blank, old Rack at a comma, PHP at NUL. Blanks are also those that Python
-# strips from text whose bytes are characters: 0x1C to 0x1F, 0x85 and 0xA0.
-_BLANKS = bytes(range(33)) + b"\x85\xa0"
+# CPython's `http.cookies` ends a value at a blank, old Rack at a comma, PHP at NUL. What else servers strip from names
+# is no part of a name's form.
+_BLANKS = b"\0\t\n\v\f\r "
 _LOOSE = re.compile(b"[,%b]" % re.escape(_BLANKS))
-_AS_SPACES = bytes.maketrans(_BLANKS + b",;", b" " * (len(_BLANKS) + 2))
+_BLANK_OR_SEMICOLON = bytes.maketrans(_BLANKS + b";", b" " * (len(_BLANKS) + 1))
+_BLANK_OR_COMMA = bytes.maketrans(_BLANKS + b",;", b" " * (len(_BLANKS) + 2))
 
 
-def _loose_pieces(field: bytes) -> list[bytes]:
-    """Part a field wherever some server does; blanks beside a `=` part nothing."""
-    text = field.translate(_AS_SPACES)
-    pieces = b"=".join([part.strip(b" ") for part in text.split(b"=")]).split(b" ")
-    return [piece for piece in pieces if b"=" in piece]
+def _loose_pieces(text: bytes) -> list[bytes]:
+    """Part a field at its spaces. Those beside a `=` part nothing, unless an empty value ends there."""
+    joined = b"=".join([part.strip(b" ") for part in text.split(b"=")])
+    pieces = [piece for piece in joined.split(b" ") if b"=" in piece]
+    if joined != text:
+        pieces += [piece for piece in text.split(b" ") if b"=" in piece and not piece.endswith(b"=")]
+    return pieces
 
 
 def find_cookie(pieces: CookiePieces, name: bytes) -> Found:

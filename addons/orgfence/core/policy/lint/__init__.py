@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from orgfence.core.policy.lint.covered import find_covered_entries
+from orgfence.core.policy.lint.exact import find_exact_names
 from orgfence.core.policy.lint.finding import Finding
 from orgfence.core.policy.lint.names import find_unknown_orgs, find_unused_captures, find_unused_issuers
 from orgfence.core.policy.lint.reach import find_unreached
@@ -27,6 +28,7 @@ def _findings(policy: Policy, rules: Sequence[WrittenRule]) -> Iterator[Finding]
     for rule in rules:
         yield from find_covered_entries(rule)
         yield from find_unused_captures(rule)
+    yield from find_exact_names(rules)
     yield from find_unknown_orgs(rules, merged.issuers, ruleset.orgs, merged.orgs)
     yield from find_unused_issuers(rules, merged.issuers)
     yield from find_untried_rules([rule for rule in rules if rule.can_match])

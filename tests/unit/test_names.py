@@ -1,0 +1,78 @@
+"""The names that some server takes for the one that a rule reads."""
+
+import pytest
+
+from orgfence.core.names import flat, form_of, forms_of
+
+
+def is_read_as(sent: bytes, name: bytes) -> bool:
+    form = flat(sent)
+    return form_of(name) in ([form] if form.isascii() else forms_of(sent))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        # In any case, and in the other spellings of a compound.
+        *(b"org_id", b"ORG_ID", b"orgId", b"OrgId", b"orgid", b"org-id"),
+        # Escaped once, twice, in the way of IIS, and what PHP and Spring make of a name.
+        *(b"org%5fid", b"%6f%72g_id", b"org%255fid", b"org%u005fid", b"org%U005FID", b"org%25u005fid"),
+        *(b"org.id", b"org id", b"org+id", b"org%20id", b"org[id", b"org%5bid", b"org%2eid", b"!org_id", b"_org_id"),
+        # With an index or a key, and what Rack and Express leave out.
+        *(b"org_id[]", b"org_id[0]", b"org_id[a][b]", b"org_id%5B%5D", b"org_id%5b0]", b"org_id[", b"org_id[]x"),
+        *(b"[org_id]", b"[[org_id", b"org_id]", b"org_id]x"),
+        # Ended at NUL.
+        *(b"org_id\0x", b"org_id%00", b"org_id%00.x[0]"),
+        # With what servers strip, and with bytes that are no text.
+        *(b" org_id", b"+org_id", b"%09org_id\x0b", b"\x1forg_id", b"\x85org_id", b"\xa0org_id", b"%a0org_id"),
+        *(b"\xc2\xa0org_id", b"\xc2\x85org_id", b"%e2%80%83org_id", b"\xe3\x80\x80org_id", b"\xef\xbb\xbforg_id"),
+        # Letters that are others to some.
+        *("\uff4frg_\uff29d".encode(), "org_\u0131d".encode(), "ORG_\u0130D".encode()),
+    ],
+)
+def test_a_name_that_some_server_takes_for_another(sent: bytes) -> None:
+    """Each stands in the table of what real servers do, or is a composition of these."""
+    assert is_read_as(sent, b"org_id")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(b"", b"org", b"id", b"org_idx", b"xorg_id", b"my_org_id", b"org_id2", b"organization_id", b"o", b"orgs_id"),
+        *(
+            b"filter[org_id]",
+            b"user[org_id]",
+            b"org_ids[]",
+            b"x\0org_id",
+            b"org%ZZid",
+            b"$org_id",
+            b"org_id.sig",
+        ),
+        *("\u043erg_id".encode(), b"org_id:eq", b"org_id__in", b"org_id~"),
+    ],
+)
+def test_a_name_that_is_another(sent: bytes) -> None:
+    """To every server that is known."""
+    assert not is_read_as(sent, b"org_id")
+
+
+def test_a_policy_may_name_what_has_an_index() -> None:
+    """It is the name of what is deeper, too, and not of what is beside."""
+    assert is_read_as(b"filter[org]", b"filter[org]")
+    assert is_read_as(b"filter%5Borg%5D", b"filter[org]")
+    assert is_read_as(b"Filter[org][]", b"filter[org]")
+    assert not is_read_as(b"filter[orgs]", b"filter[org]")
+    assert not is_read_as(b"filter", b"filter[org]")
+
+
+@pytest.mark.parametrize("name", [b"%", b"a%20b", b"a%2520b", b"a+b", "\u00e9".encode(), b"[", b"_", b"a[b]c", b"\xff"])
+def test_every_name_is_itself(name: bytes) -> None:
+    """As it stands, and however it is escaped."""
+    assert is_read_as(name, name)
+    assert is_read_as(b"".join(b"%%%02X" % byte for byte in name), name)
+
+
+def test_the_forms_of_a_name_are_bounded() -> None:
+    """Nothing goes as deep as a name can be long."""
+    assert len(forms_of(b"a" + b"[b]" * 1000)) == 18
+    assert len(forms_of(b"org_id" + b"[]" * 1000)) == 2
