@@ -50,11 +50,15 @@ def _edits(org: str) -> list[tuple[str, str]]:
     """Return what may stand in place of what."""
     others = [
         *('"org": "globex", "org"', '"ORG"', '"Org": "globex", "org"', '"\\u006frg"', '"org\\u0000x"', '"\\u017forg"'),
+        *('"org": "globex", "o_rg"', '"org.": "acme-9", "org"', '"\\u00a0org": "globex", "org"', '"[org]": 42, "org"'),
+        *('"org": "globex", "org "', '"OrG": {"org": "acme-9"}, "org"', '"\\uff4frg": "globex", "org"'),
         *('"org": {}, "org"', '"org": [], "org"', '"org": true, "org"', '"org": 42, "org"'),
     ]
     return [
         *(('"org"', other) for other in others),
         ('"orgs"', '"org\\u017f"'),
+        ('"orgs"', '"orgs": "acme-9", "Orgs"'),
+        ('"orgs"', '"Orgs": [{"id": "acme-9"}], "orgs"'),
         ('"orgs"', '"orgs": [{"id": "globex"}], "orgs"'),
         ('"organization"', '"organ\\u0131zation"'),
         ('"organization"', '"ORGAN\\u0130ZATION"'),
@@ -86,6 +90,42 @@ def _deeper(text: str, levels: int) -> str:
     return text.replace("{", '{"deep": ' + "[" * levels + '"[{"' + "]" * levels + ", ", 1)
 
 
+def odd_names(name: str) -> list[bytes]:
+    """Return names that some server takes for this one, or does not; the name itself is first."""
+    plain, half = name.encode(), len(name) // 2
+    head, tail = plain[:half], plain[half:]
+    return [
+        *(plain, plain.upper(), plain.title(), plain.replace(b"_", b""), head + b"_" + tail, head + b"." + tail),
+        *(head + b"[" + tail, head + b"%u" + b"%04x" % tail[0] + tail[1:], head + b"%%%02x" % tail[0] + tail[1:]),
+        *(
+            head + b"%25" + b"%02x" % tail[0] + tail[1:],
+            b"[" + plain + b"]",
+            b"!" + plain,
+            b"+" + plain,
+            b"%20" + plain,
+        ),
+        *(plain + b"[]", plain + b"[0]", plain + b"[a][b]", plain + b"%5B%5d", plain + b"]x", plain + b"%00x"),
+        *(
+            b"\xa0" + plain,
+            b"\xc2\xa0" + plain,
+            b"\x1f" + plain,
+            b"\x85" + plain,
+            plain + b"\xe3\x80\x80",
+            b"\xff" + plain,
+        ),
+        *(plain.replace(b"o", "\uff4f".encode()), plain.replace(b"i", "\u0131".encode()), b"x" + plain, plain + b"x"),
+        *(
+            plain + b".sig",
+            b"x[" + plain + b"]",
+            plain + b":eq",
+            head,
+            b"$" + plain,
+            plain + b"%ZZ",
+            b"\xd0\xbe" + plain[1:],
+        ),
+    ]
+
+
 #: Fields that a form may have beside those that it is about.
 FIELDS = [
     "page=2",
@@ -98,6 +138,9 @@ FIELDS = [
     "%6frg=globex",
     "ORG=a",
     "org[]=a",
+    "Org=acme-9",
+    "org%u0000=a",
+    "x[org]=a",
 ]
 FORM_VALUES = ["globex", "", "acme, globex", "acme acme", "g\u00f6"]
 

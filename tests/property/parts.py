@@ -1,6 +1,7 @@
 """The parts of a request that most likely are what a rule is for, and name the org where it reads it."""
 
 from hypothesis import strategies as st
+from tests.property.oddities import odd_names
 from tests.property.policies import PATHS, chance
 from tests.property.reference_token import Policy, listed
 
@@ -39,9 +40,17 @@ def queries(draw: st.DrawFn, rule: Policy, org: str) -> bytes:
     """Draw a query: most often what names the org, if the rule reads it there, else none."""
     pairs = [f"org_id={org}", "org_id=", "org_id=globex", "org%5Fid=acme", "page=2", "org_id", "x=1;org_id=initech"]
     found = draw(st.lists(st.sampled_from(pairs), max_size=2)) if draw(chance(3)) else []
+    pieces = [piece.replace(" ", "+").encode() for piece in found]
     if source := source_in(rule, "query"):
-        found += [f"org_id={value}" for value in draw(org_values(source, org))]
-    return "&".join(found).replace(" ", "+").encode()
+        pieces += [b"org_id=" + value.replace(" ", "+").encode() for value in draw(org_values(source, org))]
+        if draw(chance(3)):
+            odd = (
+                draw(st.sampled_from(odd_names("org_id")))
+                + b"="
+                + draw(st.sampled_from([org, org, "globex", ""])).encode()
+            )
+            pieces.insert(draw(st.integers(0, len(pieces))), odd)
+    return draw(st.sampled_from([b"&", b"&", b"&", b";"])).join(pieces)
 
 
 @st.composite
@@ -58,6 +67,13 @@ def org_fields(draw: st.DrawFn, rule: Policy, org: str) -> list[tuple[bytes, byt
                 f"ORG={value}",
             ]
             fields.append((b"Cookie", draw(st.sampled_from(forms)).encode()))
+        if draw(chance(3)):
+            odd = draw(st.sampled_from(odd_names("org"))) + draw(st.sampled_from([b"=", b"=", b" = ", b"= "]))
+            odd += draw(st.sampled_from([org, org, "globex", f"{org} x", f"{org},x"])).encode()
+            before = draw(
+                st.sampled_from([b"", b"a=b; ", b"a=b ", b"a=b,", b"a=b\t", b"a=b;", b"a=\xa0", b"org ", b"a= "])
+            )
+            fields.append((b"Cookie", before + odd))
     if source := source_in(rule, "header"):
         values = draw(org_values(source, org))
         fields += [(draw(st.sampled_from([b"X-Org-Id", b"x_org_id"])), value.encode()) for value in values]

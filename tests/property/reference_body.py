@@ -4,9 +4,9 @@ import json
 import re
 import zlib
 from typing import Any, Literal, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 import brotli  # type: ignore[import-untyped]  # it ships neither annotations nor stubs
+from tests.property.reference_names import Values, is_taken_for_member, parameters
 
 from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.request import Body as Missing
@@ -37,19 +37,31 @@ class Members(tuple[tuple[str, Any], ...]):
     """A JSON object as it was written."""
 
 
-def json_values(body: Body, pointer: str) -> list[bytes] | None:
-    """Return every org that a JSON Pointer leads to; None: the body cannot be read."""
+def json_values(body: Body, pointer: str, *, is_exact: bool = False) -> Values | None:
+    """Find every org that a JSON Pointer leads to; None: the body cannot be read.
+
+    `is_exact`: it need not be read where only another reading of a name leads.
+    """
     texts = texts_of(body)
     if texts is None or texts == []:
-        return texts
+        return None if texts is None else Values([], [])
     documents = [read_json(text, charset_of(body)) for text in texts]
     if "uncertain" in [how for how, _ in documents]:
         return None
     if documents[0][0] == "no json" and not is_only_form(body, texts[0]):
         return None
     steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-    found = [value for how, document in documents if how == "json" for value in follow(document, steps)]
-    items = [item for value in found for item in (value if isinstance(value, list) else [value])]
+    reached = [each for how, document in documents if how == "json" for each in follow(document, steps)]
+    exactly = orgs_of([value for value, is_exactly in reached if is_exactly])
+    otherwise = orgs_of([value for value, is_exactly in reached if not is_exactly])
+    if exactly is None or (otherwise is None and not is_exact):
+        return None
+    return Values(exactly, [(b"", org) for org in otherwise or []])
+
+
+def orgs_of(values: list[Any]) -> list[bytes] | None:
+    """Return the strings and the integers; None where there is something else."""
+    items = [item for value in values for item in (value if isinstance(value, list) else [value])]
     if len(items) > 10_000 or not all(isinstance(item, str) or type(item) is int for item in items):
         return None
     try:
@@ -58,28 +70,29 @@ def json_values(body: Body, pointer: str) -> list[bytes] | None:
         return None
 
 
-def form_values(body: Body, name: str) -> list[bytes] | None:
-    """Return every value of a form's field; None: the body cannot be read."""
+def form_values(body: Body, name: str) -> Values | None:
+    """Find every value of a form's field; None: the body cannot be read."""
     texts = texts_of(body)
     if texts is None or texts == []:
-        return texts
+        return None if texts is None else Values([], [])
     if media_type_of(body) in [b"", FORM]:
         is_read = charset_of(body) in [b"", b"utf-8", b"utf8", *ASCII_LABELS]
     else:
         is_read = body.may_be_json and read_json(texts[0], charset_of(body))[0] == "json"
     if not is_read:
         return None
-    found: list[bytes] = []
+    found = Values([], [])
     for form in texts:
-        for separators in (rb"&", rb"[&;]"):
-            pairs = [pair.partition(b"=") for pair in re.split(separators, form.removeprefix(b"\xef\xbb\xbf"))]
-            values = [value for key, _, value in pairs if unescaped(key) == name.encode()]
-            if len(values) > 10_000 or sum(len(value) for value in values) > 64 * 1024:
-                return None
-            # What this way of reading finds beyond the others.
-            seen = list(found)
-            found += [text for value in values if (text := unescaped(value)) not in seen]
-    if charset_of(body) in ASCII_LABELS and not all(value.isascii() for value in found):
+        if len(re.findall(b"[&;]", form)) >= 10_000:
+            return None
+        here = parameters(form.removeprefix(b"\xef\xbb\xbf"), name.encode())
+        # A value without escapes is as long as it was sent.
+        if sum(len(value) for _, value in [*((b"", value) for value in here.exactly), *here.otherwise]) > 64 * 1024:
+            return None
+        found.exactly.extend(value for value in here.exactly if value not in found.exactly)
+        found.otherwise.extend(here.otherwise)
+    values = [*found.exactly, *(value for _, value in found.otherwise)]
+    if charset_of(body) in ASCII_LABELS and not all(value.isascii() for value in values):
         return None
     return found
 
@@ -208,23 +221,17 @@ def depth_of(text: str) -> int:
     return deepest
 
 
-def follow(value: Any, steps: list[str]) -> list[Any]:
-    """Return every value at the end of the steps; a name is one however its letters are written."""
+def follow(value: Any, steps: list[str], *, is_exactly: bool = True) -> list[tuple[Any, bool]]:
+    """Return every value at the end of the steps, and whether every name on the way is exactly the step."""
     if not steps:
-        return [value]
-    children: list[Any] = []
+        return [(value, is_exactly)]
+    children: list[tuple[Any, bool]] = []
     if isinstance(value, Members):
-        children = [item for name, item in value if steps[0] == "*" or folded(name) == folded(steps[0])]
+        children = [
+            (item, is_exactly and steps[0] in ("*", name))
+            for name, item in value
+            if steps[0] == "*" or is_taken_for_member(name, steps[0])
+        ]
     elif isinstance(value, list):
-        children = [item for index, item in enumerate(value) if steps[0] in ("*", str(index))]
-    return [found for child in children for found in follow(child, steps[1:])]
-
-
-def folded(name: str) -> str:
-    """Return a member's name without what some reader makes no difference by."""
-    return re.sub(r"(?s)\0.*", "", name).casefold().replace("i\u0307", "i").replace("\u0131", "i")
-
-
-def unescaped(text: bytes) -> bytes:
-    """Decode a part of a form."""
-    return unquote_to_bytes(text.replace(b"+", b" "))
+        children = [(item, is_exactly) for index, item in enumerate(value) if steps[0] in ("*", str(index))]
+    return [found for child, exactly in children for found in follow(child, steps[1:], is_exactly=exactly)]

@@ -1,9 +1,9 @@
 """How the reference reads a request: what it is for, by the rule's templates, and what stands in it."""
 
 import re
-from urllib.parse import unquote_to_bytes
 
 from tests.property.reference_body import Body, form_values, json_values
+from tests.property.reference_names import Values, cookies, parameters
 from tests.property.reference_path import Reading, Slash, every_reading, every_state, read
 from tests.property.reference_token import Policy, listed
 
@@ -195,26 +195,21 @@ def named_by_connection(request: Request) -> list[str]:
     return [canonical(name.strip()) for value in values_of(request, "connection") for name in value.split(b",")]
 
 
-def parameters(query: bytes, wanted: str) -> list[bytes]:
-    """Return every value of a query parameter, parted at `&` and, where that gives others, at `;` too."""
-    found: list[bytes] = []
-    for pairs in (query.split(b"&"), re.split(b"[&;]", query)):
-        split = [pair.partition(b"=") for pair in pairs]
-        values = [decode_form(value) for name, _, value in split if decode_form(name) == wanted.encode()]
-        found += [value for value in values if value not in found]
-    return found
+def is_too_long(text: bytes, pieces: int) -> bool:
+    """Return whether a query, or the cookies, are longer than servers read."""
+    return len(text) > 64 * 1024 or pieces > 4096
 
 
-def decode_form(text: bytes) -> bytes:
-    """Decode a part of a query."""
-    return unquote_to_bytes(text.replace(b"+", b" "))
+def query_values(query: bytes, wanted: str) -> Values | None:
+    """Find a query parameter; None: the query is too long."""
+    return None if is_too_long(query, len(re.findall(b"[&;]", query))) else parameters(query, wanted.encode())
 
 
-def cookies(request: Request, wanted: str) -> list[bytes]:
-    """Return every value of a cookie, without the quotes that may stand around it."""
-    pairs = [pair.partition(b"=") for field in values_of(request, "cookie") for pair in field.split(b";")]
-    values = [value.strip() for name, equals, value in pairs if equals and name.strip() == wanted.encode()]
-    return [re.sub(rb'(?s)\A"(.*)"\Z', rb"\1", value) for value in values]
+def cookie_values(request: Request, wanted: str) -> Values | None:
+    """Find a cookie; None: there are too many."""
+    fields = values_of(request, "cookie")
+    joined = b"".join(fields)
+    return None if is_too_long(joined, joined.count(b"=")) else cookies(fields, wanted.encode())
 
 
 def body_of(policy: Policy, rule: Policy, request: Request) -> Body:
@@ -236,19 +231,13 @@ def body_of(policy: Policy, rule: Policy, request: Request) -> Body:
 def credential_of(rule: Policy, request: Request, query: bytes, body: Body) -> bytes | str:
     """Return the one credential, or the reason why there is none to judge by."""
     found: list[bytes] = []
-    for place in rule.get("token", {}).get("from", [{"header": "Authorization", "scheme": "Bearer"}]):
+    others: list[bytes] = []
+    places = rule.get("token", {}).get("from", [{"header": "Authorization", "scheme": "Bearer"}])
+    names = [name.encode() for place in places for name in place.values()]
+    for place in places:
         here: list[bytes] = []
         field = None
-        if "query" in place:
-            here = [value for value in parameters(query, place["query"]) if value]
-        elif "form" in place:
-            values = form_values(body, place["form"])
-            if values is None:
-                return "body_unread"
-            here = [value for value in values if value]
-        elif "cookie" in place:
-            field, here = "cookie", [value for value in cookies(request, place["cookie"]) if value]
-        else:
+        if "header" in place:
             field, values = place["header"], values_of(request, place["header"])
             if len(values) > 1:
                 return "credential_ambiguous"
@@ -256,12 +245,33 @@ def credential_of(rule: Policy, request: Request, query: bytes, body: Body) -> b
             if "scheme" in place:
                 words = [word for value in values for word in value.split()]
                 here = words[1:] if words and words[0].lower() == place["scheme"].lower().encode() else []
+        else:
+            named = named_at(place, request, query, body)
+            if named is None:
+                return "body_unread" if "form" in place else "credential_ambiguous"
+            field = "cookie" if "cookie" in place else None
+            here = [value for value in named.exactly if value]
+            (wanted,) = place.values()
+            others += [
+                value for name, value in named.otherwise if value and (name == wanted.encode() or name not in names)
+            ]
         found += here
         if len(found) > 1 or (here and field is not None and is_dropped(request, field)):
             return "credential_ambiguous"
-    if not found:
-        return "token_missing"
-    return "credential_too_large" if len(found[0]) > 16 * 1024 else found[0]
+    if found and len(found[0]) > 16 * 1024:
+        return "credential_too_large"
+    if others and "names" not in rule["match"]:
+        return "credential_ambiguous"
+    return found[0] if found else "token_missing"
+
+
+def named_at(place: Policy, request: Request, query: bytes, body: Body) -> Values | None:
+    """Find what has a place's name in the query, the cookies or the form; None: it cannot be read."""
+    if "query" in place:
+        return query_values(query, place["query"])
+    if "cookie" in place:
+        return cookie_values(request, place["cookie"])
+    return form_values(body, place["form"])
 
 
 def is_org_dropped(rule: Policy, request: Request) -> bool:
@@ -272,23 +282,51 @@ def is_org_dropped(rule: Policy, request: Request) -> bool:
     return any(is_dropped(request, field) for field in fields)
 
 
-def requested_orgs(rule: Policy, request: Request, name: Name, reading: Reading, body: Body) -> list[bytes] | None:
-    """Return every org that a source gives; None: one of them stands in a body that cannot be read."""
+def requested_orgs(
+    rule: Policy, request: Request, name: Name, reading: Reading, body: Body
+) -> tuple[list[bytes], list[bytes]] | str:
+    """Return every org that a source gives, and those that only another reading of a name gives; or what is wrong."""
     found: list[bytes] = []
+    others: list[bytes] = []
+    faults: list[str] = []
     for source in listed(rule["org"]):
         values = values_at(source, rule, request, name, reading, body)
         if values is None:
-            return None
-        if "split" in source:
-            values = [part.strip(b" ") for value in values for part in value.split(source["split"].encode())]
-        found += values
-    return found
+            faults.append("body_unread" if "body" in source or "form" in source else "org_ambiguous")
+            continue
+        found += parted(values.exactly, source)
+        if "names" not in rule["match"]:
+            others += parted([value for _, value in values.otherwise], source)
+    if faults:
+        return "body_unread" if "body_unread" in faults else faults[0]
+    return found, others
+
+
+def parted(values: list[bytes], source: Policy) -> list[bytes]:
+    """Part the orgs that stand in one value."""
+    if "split" not in source:
+        return values
+    return [part.strip(b" ") for value in values for part in value.split(source["split"].encode())]
 
 
 def values_at(
     source: Policy, rule: Policy, request: Request, name: Name, reading: Reading, body: Body
-) -> list[bytes] | None:
+) -> Values | None:
     """Return what one source gives: whatever any template of the rule that matches captures, for one."""
+    match source:
+        case {"query": parameter}:
+            return query_values(reading.query, parameter)
+        case {"cookie": cookie}:
+            return cookie_values(request, cookie)
+        case {"body": pointer}:
+            return json_values(body, pointer, is_exact="names" in rule["match"])
+        case {"form": field}:
+            return form_values(body, field)
+    return Values(unnamed_values(source, rule, request, name, reading), [])
+
+
+def unnamed_values(source: Policy, rule: Policy, request: Request, name: Name, reading: Reading) -> list[bytes]:
+    """Return what a source gives in which servers look for no name, or for one that all of them read alike."""
     match source:
         case {"path": capture}:
             by_path = [path_captures(rule, path, reading) or {} for path in rule["match"].get("paths", ["/**"])]
@@ -298,12 +336,4 @@ def values_at(
             return [captured[capture] for captured in by_host if capture in captured]
         case {"header": field}:
             return values_of(request, field)
-        case {"query": parameter}:
-            return parameters(reading.query, parameter)
-        case {"cookie": cookie}:
-            return cookies(request, cookie)
-        case {"body": pointer}:
-            return json_values(body, pointer)
-        case {"form": field}:
-            return form_values(body, field)
     return [source["value"].encode()]

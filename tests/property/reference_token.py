@@ -197,7 +197,7 @@ def select(selector: Any, documents: Policy) -> list[Any] | None:
         if isinstance(value, str) and "split" in selector:
             items += [part.strip(" ") for part in value.split(selector["split"])]
         else:
-            items += value if isinstance(value, list | dict) else [value]
+            items += held_by(value)
     if template is None:
         return items if values else None
     if not all(is_id(item) for item in items):
@@ -217,12 +217,19 @@ def words_in(claims: Policy, claim: str) -> set[str]:
     """Return the values of a claim as a policy writes them."""
     words: set[str] = set()
     for value in follow(claims, steps_of(claim)):
-        for item in value if isinstance(value, list | dict) else [value]:
+        for item in held_by(value):
             if is_id(item):
                 words.add(str(item))
             elif isinstance(item, bool):
                 words.add("true" if item else "false")
     return words
+
+
+def held_by(value: Any) -> list[Any]:
+    """Return the items of a list, or the keys of a map that it does not deny."""
+    if isinstance(value, dict):
+        return [key for key, held in value.items() if held is not False and held is not None]
+    return listed(value)
 
 
 def is_id(value: Any) -> bool:

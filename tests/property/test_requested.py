@@ -131,6 +131,51 @@ def test_every_field_is_read_as_the_reference_reads_it(split: Policy, agree: boo
         compare(policy, requests)
 
 
+BLANKS = [b"; ", b" ", b",", b"\t", b"\x0b", b"\x1f", b"\xa0", b";\xc2\xa0", b"\0", b" ; ", b"\r\n "]
+
+
+@pytest.mark.parametrize("more", [{}, {"pass_without": ["org"]}, {"agree": True}, {"names": "exact"}])
+def test_every_odd_name_is_read_as_the_reference_reads_it(more: Policy) -> None:
+    """In a query, a form and cookies, beside the plain one and alone, granted and not."""
+    values = [b"nobody", b"globex"]
+    for kind in ("query", "form", "cookie"):
+        policy = policy_of({kind: "org_id"})
+        (rule,) = policy["rules"]
+        rule |= {key: value for key, value in more.items() if key != "names"}
+        rule["match"] |= {key: value for key, value in more.items() if key == "names"}
+        requests = []
+        for name, one, other in product(oddities.odd_names("org_id"), [None, values[0]], values):
+            separators = (BLANKS if not more else BLANKS[:2]) if kind == "cookie" else [b"&"]
+            for between in separators:
+                pieces = [b"x=y"] + ([] if one is None else [b"org_id=" + one]) + [name + b"=" + other]
+                text = between.join(pieces)
+                request = posted(Sent(text if kind == "form" else b"", [FORM] if kind == "form" else [], []))
+                if kind == "query":
+                    request = request._replace(target=b"/?" + text)
+                elif kind == "cookie":
+                    request = request._replace(headers=(*request.headers, (b"Cookie", text)))
+                requests.append(request)
+        compare(policy, requests)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_every_odd_name_of_a_credential_is_read_as_the_reference_reads_it(exact: bool) -> None:
+    """Beside the plain one and alone; also where the rule looks in two places."""
+    (_, bearer), *_ = posted(Sent(b"", [], [])).headers
+    token = bearer.removeprefix(b"Bearer ")
+    for places in ([{"query": "sid_x"}], [{"cookie": "sid_x"}], [{"query": "sid_x"}, {"query": "sidx"}]):
+        policy = policy_of({"value": "nobody"})
+        (rule,) = policy["rules"]
+        rule["token"] = {"from": places}
+        rule["match"] |= {"names": "exact"} if exact else {}
+        requests = []
+        for name, one, other in product(oddities.odd_names("sid_x"), [None, b"", token], [b"", token, b"opaque"]):
+            pieces = ([] if one is None else [b"sid_x=" + one]) + [name + b"=" + other]
+            request = posted(Sent(b"", [], []))._replace(headers=((b"Cookie", b"; ".join(pieces)),))
+            requests.append(request._replace(target=b"/?" + b"&".join(pieces)))
+        compare(policy, requests)
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_several_faults_the_reason_is_that_of_the_reference(order: int) -> None:
     """A field that may not arrive, a body that cannot be read, and orgs that differ or that nobody names."""

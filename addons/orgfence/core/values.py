@@ -119,9 +119,9 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
         for piece in field.split(b";"):
             (plain if b"=" in piece else loose).append(piece)
         if _LOOSE.search(field.replace(b"; ", b";")):
-            loose += _loose_pieces(field.translate(_BLANK_OR_SEMICOLON))
+            loose += _loose_pieces(field.translate(_AS_SPACES))
             if b"," in field:
-                loose += _loose_pieces(field.translate(_BLANK_OR_COMMA))
+                loose += _loose_pieces(field.translate(_AS_SPACES).replace(b",", b";"))
     return CookiePieces(Pieces(plain), Pieces(loose) if loose else None)
 
 
@@ -129,16 +129,16 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
 # is no part of a name's form.
 _BLANKS = b"\0\t\n\v\f\r "
 _LOOSE = re.compile(b"[,%b]" % re.escape(_BLANKS))
-_BLANK_OR_SEMICOLON = bytes.maketrans(_BLANKS + b";", b" " * (len(_BLANKS) + 1))
-_BLANK_OR_COMMA = bytes.maketrans(_BLANKS + b",;", b" " * (len(_BLANKS) + 2))
+_AS_SPACES = bytes.maketrans(_BLANKS, b" " * len(_BLANKS))
 
 
 def _loose_pieces(text: bytes) -> list[bytes]:
-    """Part a field at its spaces. Those beside a `=` part nothing, unless an empty value ends there."""
+    """Part a field at `;` and at its spaces. Those beside a `=` part nothing, unless an empty value ends there."""
     joined = b"=".join([part.strip(b" ") for part in text.split(b"=")])
-    pieces = [piece for piece in joined.split(b" ") if b"=" in piece]
+    pieces = [piece for piece in joined.replace(b";", b" ").split(b" ") if b"=" in piece]
     if joined != text:
-        pieces += [piece for piece in text.split(b" ") if b"=" in piece and not piece.endswith(b"=")]
+        others = text.replace(b";", b" ").split(b" ")
+        pieces += [piece for piece in others if b"=" in piece and not piece.endswith(b"=")]
     return pieces
 
 
