@@ -25,6 +25,10 @@ FIELDS = [
     (b"Forwarded", b'for=192.0.2.1, for="[2001:db8::1]:80";host="' + OTHER + b'"'),
     (b"Forwarded", b'host="globe\\x.t.example.com"'),
     (b"Forwarded", b'for="x;host=' + OTHER + b'"'),
+    (b"Forwarded", b"proto=https://" + OTHER + b"/"),
+    (b"X-Forwarded-Host", b"https://" + OTHER + b"/"),
+    (b"X-Forwarded-Proto", b"https://" + OTHER + b"/"),
+    (b"X-Forwarded-Scheme", b"//" + OTHER),
 ]
 
 
@@ -50,6 +54,7 @@ def test_an_override_counts_at_every_port(name: bytes, value: bytes) -> None:
         (b"X-Forwarded-Server", b"lb01.internal"),
         (b"Forwarded", b"for=192.0.2.1;by=globex.t.example.com;proto=https"),
         (b"Forwarded", b""),
+        (b"X-Forwarded-Proto", b"https"),
         (b"X-Forwarded-For", OTHER),
         (b"Via", b"1.1 " + OTHER),
         (b"Origin", b"https://" + OTHER),
