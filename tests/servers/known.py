@@ -74,6 +74,7 @@ KNOWN = [
         (b"org=acme; \x85org=globex", ("Django", *_OF_STRIP)),
         (b"x=y,org=globex; org=acme", ("CGI",)),
         (b"%6frg=globex; org=acme", ("CGI",)),
+        (b"x=y,org=acme &globex; org=acme", ("CGI",)),
         (b"org[a]=globex; org=acme", ("PHP",)),
     ),
     *_parameters(
@@ -100,6 +101,7 @@ KNOWN = [
     Case(Channel.QUERY, "org_id", b"org_id[]=globex", ("Rack",)),
     Case(Channel.QUERY, "org_id", b"org_id=acme;org_id=globex", ("Rack",)),
     Case(Channel.QUERY, "org_id", b"org_id].a=globex", ("Rack",)),
+    Case(Channel.QUERY, "org_id", b"?org_id=globex&org_id=acme", ("Express",)),
     Case(Channel.QUERY, "filter[org]", b"filter[org]x=globex", ("Express", "PHP")),
     Case(Channel.QUERY, "filter[org]", b"filter%5Borg%5D=acme&filter[org][]=globex", ("Express",)),
     Case(Channel.QUERY, "filter[org]", b"%20filter[org]=globex", ("PHP",)),
@@ -133,6 +135,8 @@ KNOWN = [
         (b"X-Forwarded-Host: x.example.com\r\nX-Forwarded-Host: globex.t.example.com", ("Starlette", "Werkzeug")),
         (b"Forwarded: host=globex.t.example.com", ("Starlette",)),
         (b"Forwarded: for=1.2.3.4;host=globex.t.example.com;proto=https", ("Starlette",)),
+        (b"X-Forwarded-Proto: https://globex.t.example.com/", ("Starlette",)),
+        (b"Forwarded: proto=https://globex.t.example.com/", ("Starlette",)),
     ),
 ]
 

@@ -11,7 +11,8 @@ from orgfence.core.request import Fields
 
 #: By canonical name, as they are shown. Rack, Django, Werkzeug, Express, Spring, Symfony and ASP.NET read the first;
 #: Rack 3, Spring, Symfony and Jetty the second; Yii the third, Jetty and PasteDeploy the fourth. The other two are
-#: read by single applications.
+#: read by single applications (https://portswigger.net/web-security/host-header/exploiting). Of the last two, Starlette
+#: and hypercorn put a URL together: `https://globex.example.com/` as the scheme becomes the host.
 HOST_OVERRIDES = {
     b"x-forwarded-host": "X-Forwarded-Host",
     b"forwarded": "Forwarded",
@@ -19,7 +20,10 @@ HOST_OVERRIDES = {
     b"x-forwarded-server": "X-Forwarded-Server",
     b"x-host": "X-Host",
     b"x-http-host-override": "X-HTTP-Host-Override",
+    b"x-forwarded-proto": "X-Forwarded-Proto",
+    b"x-forwarded-scheme": "X-Forwarded-Scheme",
 }
+_SCHEMES = frozenset({b"x-forwarded-proto", b"x-forwarded-scheme"})
 #: How many hosts of one field are read. A server goes by the first of a list (Rack, Express), by the last (Werkzeug),
 #: or by the one that its nearest proxies have added.
 MAX_HOSTS = 8
@@ -32,7 +36,7 @@ def overriding_hosts(fields: Fields) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name in HOST_OVERRIDES:
         if name in fields:
-            read = _forwarded_hosts if name == b"forwarded" else _listed_hosts
+            read = _forwarded_hosts if name == b"forwarded" else _hosts_in_urls if name in _SCHEMES else _listed_hosts
             for host in _outermost([host for value in _outermost(fields[name]) for host in read(_ends_of(value))]):
                 found.setdefault(host, name)
     return found
@@ -52,10 +56,21 @@ def _ends_of(value: bytes) -> bytes:
 
 def _listed_hosts(value: bytes) -> list[bytes]:
     """Return the hosts of a list; Rack parts it at white space too, Werkzeug takes off quotes."""
-    return [host for item in _BLANK_OR_COMMA.split(value) if (host := item.strip(b"\"'"))]
+    items = [item.strip(b"\"'") for item in _BLANK_OR_COMMA.split(value)]
+    return [_host_of_url(item) or item for item in items if item]
 
 
-_BLANK_OR_COMMA = re.compile(rb"[,\s]+")
+# Blanks are also those that Python strips from text whose bytes are characters.
+_BLANK_OR_COMMA = re.compile(rb"[,\s\x1c-\x1f\x85\xa0]+")
+
+
+def _hosts_in_urls(value: bytes) -> list[bytes]:
+    """Return the hosts of a list's URLs; a scheme alone names none."""
+    return [host for item in _BLANK_OR_COMMA.split(value) if (host := _host_of_url(item.strip(b"\"'")))]
+
+
+def _host_of_url(text: bytes) -> bytes:
+    return text.partition(b"//")[2]
 
 
 # https://www.rfc-editor.org/rfc/rfc7239#section-4
@@ -76,11 +91,18 @@ def _forwarded_hosts(value: bytes) -> list[bytes]:
 def _hosts_of_pairs(pairs: Iterable[bytes]) -> Iterator[bytes]:
     for pair in pairs:
         name, _, host = pair.partition(b"=")
-        if name.strip(b"\"' \t").lower().endswith(b"host") and (host := host.strip(b"\"' \t")):
+        name, host = name.strip(b"\"' \t").lower(), host.strip(b"\"' \t")
+        if name.endswith(b"proto"):
+            host = _host_of_url(host)
+        elif name.endswith(b"host"):
+            host = _host_of_url(host) or host
+        else:
+            continue
+        if host:
             yield host
 
 
-_SEPARATOR = re.compile(rb"[,;\s]")
+_SEPARATOR = re.compile(rb"[,;\s\x1c-\x1f\x85\xa0]")
 _AROUND_EQUALS = re.compile(rb"(?<!\s)\s*=\s*")
 _PAIR = re.compile(rb'(?:[^,;"]|"(?:[^"\\]|\\.)*+"?+)++', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)

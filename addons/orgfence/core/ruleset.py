@@ -174,15 +174,15 @@ class Ruleset:
         found: list[tuple[HostMatch, ...]] = []
         overriding = overriding_hosts(fields)
         for host in without_many_international([*overriding]):
-            # A proxy before this one names the host that the request is for anyhow, or its own, which is unguarded.
-            for hosts in self.index.guarded((Authority(host, port),), (), port):
-                new = tuple(
-                    match._replace(override=overriding[host])
-                    for match in hosts
-                    if not any(match in own for own in guarded)
-                )
-                if new and new not in found:
-                    found.append(new)
+            # An application takes its port from elsewhere, so the port that a field names says nothing. A proxy before
+            # this one names the host that the request is for anyhow, or its own, which is unguarded.
+            new = tuple(
+                match._replace(override=overriding[host])
+                for match in self.index.hosts(Authority(host, port), any_port=True)
+                if not any(match in own for own in guarded)
+            )
+            if new and new not in found:
+                found.append(new)
         return tuple(found)
 
     def issuers_of(self, request: Request) -> frozenset[str]:

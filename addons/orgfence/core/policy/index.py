@@ -212,13 +212,16 @@ class RouteIndex:
             self._cache[authorities, fields, default_port] = guarded
         return guarded
 
-    def hosts(self, authority: Authority) -> tuple[HostMatch, ...]:
-        """Return a match for each host template that an authority matches; none: the host is unguarded."""
+    def hosts(self, authority: Authority, *, any_port: bool = False) -> tuple[HostMatch, ...]:
+        """Return a match for each host template that an authority matches; none: the host is unguarded.
+
+        `any_port`: whatever port the template names.
+        """
         found: dict[object, HostMatch] = {}
         for name, port in dict.fromkeys(host_readings(authority)):
             labels = name.split(b".")
             for template, paths in self._candidates(name, labels):
-                if template.port in {None, port}:
+                if any_port or template.port in {None, port}:
                     captures = template.captures(labels)
                     found[id(paths), *captures.values()] = HostMatch(captures, paths)
         return tuple(found.values())
