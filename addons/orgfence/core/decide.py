@@ -50,33 +50,27 @@ def decide(
     if once is None:
         credential = find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
     else:
-        question = "credential", rule.places, rule.reads_json, reading.query
-        credential = once(
-            question, lambda: find_credential(fields, reading.query, rule.places, body, or_json=rule.reads_json)
-        )
+        find = partial(find_credential, fields, reading.query, rule.places, body, or_json=rule.reads_json)
+        credential = once(("credential", rule.places, rule.reads_json, reading.query), find)
     if not isinstance(credential, bytes):
         if credential is Reason.TOKEN_MISSING and (tokenless or rule.pass_without_token):
             return _allow(rule, Reason.NOT_JUDGED)
         return failure(match, credential)
 
     if once is None:
-        token = _read_token(credential, rule, ruleset, known, now)
+        token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
     else:
-        token = once(("token", credential, rule.issuer), lambda: _read_token(credential, rule, ruleset, known, now))
+        read = partial(ruleset.tokens.read, credential, rule.issuer, known.tokens)
+        token = once(("token", credential, rule.issuer), read)
+    if token is Reason.TOKEN_OPAQUE and known.grants is not None:
+        find_grant = partial(token_by_grant, credential, rule.issuer, ruleset.issuers, known.grants, now)
+        token = (find_grant() if once is None else once(("grant", credential, rule.issuer), find_grant)) or token
     if not isinstance(token, Token):
         return failure(match, token)
     decision = _judge_token(fields, match, ruleset, token, now, body, once)
     if known.grants is not None and isinstance(decision, Decision) and decision.reason in _MADE_BY_GRANTS:
         return decision._replace(lineage=_lineage(credential, ruleset, known.grants, now))
     return decision
-
-
-def _read_token(credential: bytes, rule: Rule, ruleset: Ruleset, known: Known, now: float) -> Token | Reason:
-    """Return what a credential says, by its own words or by how it was seen issued."""
-    token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
-    if token is Reason.TOKEN_OPAQUE and known.grants is not None:
-        return token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
-    return token
 
 
 def _lineage(credential: bytes, ruleset: Ruleset, grants: GrantLedger, now: float) -> str:
@@ -111,7 +105,10 @@ def _judge_token(
         return NeedBody(ruleset.handling.body_limit)
     issuer = ruleset.issuers[token.issuer]
     sources = compared_sources(match, issuer) if issuer.other_party else rule.org
-    requested = _requested_orgs(sources, fields, match, ruleset, token, body, once)
+    if once is None and len(sources) == 1:
+        requested = _orgs_of(sources[0], fields, match, ruleset, token, body)
+    else:
+        requested = _requested_orgs(sources, fields, match, ruleset, token, body, once)
     if isinstance(requested, Reason):
         return failure(match, requested, token)
     standing = _judge_orgs(rule, requested, token, is_complete=len(sources) == len(rule.org))
