@@ -30,6 +30,7 @@ PARTS = {
     "throughput": Part("throughput", "Requests a second", 1200),
     "cost": Part("cost", "What a check adds to a request", 900),
     "hook": Part("hook", "The hook", 300),
+    "worst-request": Part("worst_request", "The worst request", 600),
     "memory-bodies": Part("memory_bodies", "Memory: a body of 1 GiB", 600),
     "memory-reading": Part("memory_reading", "Memory: an HTTP/2 client that stops reading", 300),
     "memory-connections": Part("memory_connections", "Memory: 10,000 open connections", 300),

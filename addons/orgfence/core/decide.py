@@ -4,6 +4,8 @@ Credential, reading, exceptions by claims, requested org, granted org, scope, ex
 of it was proved, or the policy says that it is not to be judged.
 """
 
+from functools import partial
+
 from orgfence.core.body import RequestBody
 from orgfence.core.credential import find_credential
 from orgfence.core.decision import ALLOWING, UNAUTHENTICATED, Decision, NeedBody, Reason, Verdict, verdict_of
@@ -45,6 +47,8 @@ def decide(
 
     if body is None and rule.token_in_form:
         return NeedBody(ruleset.handling.body_limit)
+    if parts is None and rule.reads_parts:
+        parts = Parts()
     credential = _find_credential(fields, reading.query, rule, body, parts)
     if isinstance(credential, OtherName):
         return _by_other_name(failure(match, Reason.CREDENTIAL_AMBIGUOUS), credential)
@@ -65,30 +69,35 @@ def decide(
 def _find_credential(
     fields: Fields, query: bytes, rule: Rule, body: RequestBody | None, parts: Parts | None
 ) -> bytes | Reason | OtherName:
-    """Find the credential, once for all rules that look for it in the same places."""
-
-    def find() -> bytes | Reason | OtherName:
-        return find_credential(
-            fields, query, rule.places, body, parts, or_json=rule.reads_json, exact_names=rule.exact_names
-        )
-
+    """Find the credential; with `parts` once for all rules that look for it in the same places."""
     if parts is None:
-        return find()
+        return find_credential(fields, query, rule.places)
+    find = partial(
+        find_credential,
+        fields,
+        query,
+        rule.places,
+        body,
+        parts,
+        or_json=rule.reads_json,
+        exact_names=rule.exact_names,
+    )
     return parts.once(("credential", rule.places, rule.reads_json, rule.exact_names, query), find)
 
 
 def _read_token(
     credential: bytes, rule: Rule, ruleset: Ruleset, known: Known, now: float, parts: Parts | None
 ) -> Token | Reason:
-    """Read what a credential says, by its own words or by how it was seen issued, once for all rules."""
-
-    def read() -> Token | Reason:
+    """Read what a credential says, by its own words or by how it was seen issued; with `parts` once for all rules."""
+    if parts is None:
         token = ruleset.tokens.read(credential, rule.issuer, known.tokens)
-        if token is Reason.TOKEN_OPAQUE and known.grants is not None:
-            return token_by_grant(credential, rule.issuer, ruleset.issuers, known.grants, now) or token
+    else:
+        read = partial(ruleset.tokens.read, credential, rule.issuer, known.tokens)
+        token = parts.once(("token", credential, rule.issuer), read)
+    if token is not Reason.TOKEN_OPAQUE or known.grants is None:
         return token
-
-    return read() if parts is None else parts.once(("token", credential, rule.issuer), read)
+    find_grant = partial(token_by_grant, credential, rule.issuer, ruleset.issuers, known.grants, now)
+    return (find_grant() if parts is None else parts.once(("grant", credential, rule.issuer), find_grant)) or token
 
 
 def _lineage(credential: bytes, ruleset: Ruleset, grants: GrantLedger, now: float) -> str:
@@ -123,7 +132,7 @@ def _judge_token(
         return NeedBody(ruleset.handling.body_limit)
     issuer = ruleset.issuers[token.issuer]
     sources = compared_sources(match, issuer) if issuer.other_party else rule.org
-    requested = _requested_orgs(sources, fields, match, ruleset, token, body, parts or Parts())
+    requested = _requested_orgs(sources, fields, match, ruleset, token, body, parts)
     if isinstance(requested, Reason):
         return failure(match, requested, token)
     is_complete = len(sources) == len(rule.org)
@@ -206,7 +215,7 @@ def _requested_orgs(
     ruleset: Ruleset,
     token: Token,
     body: RequestBody | None,
-    parts: Parts,
+    parts: Parts | None,
 ) -> Requested | Reason:
     """Return every org that these sources give, or the reason why that cannot be said."""
     rule = match.route.rule
@@ -241,16 +250,18 @@ def _find(
     ruleset: Ruleset,
     token: Token,
     body: RequestBody | None,
-    parts: Parts,
+    parts: Parts | None,
 ) -> Found | Reason:
     """Return what one source gives."""
     rule, kind, name = match.route.rule, source.kind, source.name
     assert match.reading is not None
     if kind is PlaceKind.QUERY:
+        assert parts is not None
         return parts.parameter(match.reading.query, name) or Reason.ORG_AMBIGUOUS
     if kind is PlaceKind.COOKIE:
         if b"cookie" in fields and named_by_connection(fields, b"cookie"):
             return Reason.ORG_AMBIGUOUS
+        assert parts is not None
         return parts.cookie(fields.get(b"cookie", ()), name) or Reason.ORG_AMBIGUOUS
     if kind is PlaceKind.BODY:
         assert body is not None
@@ -263,7 +274,7 @@ def _find(
     values = _values_of(source, fields, match, ruleset, token)
     if isinstance(values, Reason):
         return values
-    return parts.listed(values) if source.split else Found(values)
+    return parts.listed(values) if parts is not None and source.split else Found(values)
 
 
 def _values_of(source: OrgSource, fields: Fields, match: Match, ruleset: Ruleset, token: Token) -> list[bytes] | Reason:

@@ -17,7 +17,7 @@ from orgfence.core.decision import (
 )
 from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.known import Known
-from orgfence.core.matching import METHOD_OVERRIDES, Match, methods_of, one_name, takes_one_of
+from orgfence.core.matching import METHOD_OVERRIDES, OVERRIDES, Match, methods_of, one_name, takes_one_of
 from orgfence.core.oauth.decide import decide_exchange
 from orgfence.core.parts import Parts
 from orgfence.core.policy.index import Guarded
@@ -32,6 +32,8 @@ _FEW = 8
 # Bytes, and segments.
 _MAX_SHOWN = 512
 
+_OVERRIDES = OVERRIDES.union(HOST_OVERRIDES)
+
 UNMATCHED = Inspection((), None, Action.UNMATCHED)
 _NO_RULE = Decision(None, Verdict.MISMATCH, Reason.NO_RULE)
 
@@ -43,16 +45,17 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     """
     fields = scan_headers(request.headers, ruleset.wanted_headers)
     guarded = ruleset.hosts_of(request, fields)
-    overriding = () if HOST_OVERRIDES.keys().isdisjoint(fields) else ruleset.overriding(request, fields, guarded)
-    if not guarded and not overriding:
+    names, is_overridden = guarded, not _OVERRIDES.isdisjoint(fields)
+    if is_overridden:
+        names += ruleset.overriding(request, fields, guarded)
+    if not names:
         return UNMATCHED
 
     preflight = request.method == b"OPTIONS" and _is_preflight(fields)
-    names = guarded + overriding
     is_ambiguous = is_ambiguous_head(request.headers, fields) or len(names) > _MAX_NAMES
     if is_ambiguous:
         guarded, names = one_name(guarded), one_name(names)
-    matches = ruleset.matching(request, fields, names)
+    matches = ruleset.matching(request, fields, names, is_overridden=is_overridden)
     need: NeedBody | None = None
     if is_ambiguous:
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]

@@ -5,6 +5,7 @@ read in several ways; each is matched on its own, because nobody can know which 
 """
 
 from collections.abc import Iterable
+from heapq import nsmallest
 from typing import NamedTuple
 
 from orgfence.core.policy.index import Guarded, HostMatch, Route
@@ -39,16 +40,20 @@ class Match(NamedTuple):
         return self.plain and not self.host.override
 
 
-def matches_of(request: Request, fields: Fields, guarded: Guarded, slashes: tuple[EncodedSlash, ...]) -> list[Match]:
+def matches_of(
+    request: Request, fields: Fields, guarded: Guarded, slashes: tuple[EncodedSlash, ...], *, is_overridden: bool
+) -> list[Match]:
     """Return what applies under any of the guarded names, the plain readings' matches first.
 
-    `slashes`: what the rules say of encoded slashes, each of these once.
+    `slashes`: what the rules say of encoded slashes, each of these once. `is_overridden`: whether there may be fields
+    that put another method or path in the place of the request's own.
     """
     target, plain_methods = request.target, _PLAIN_METHODS.get(request.method)
     if len(target) > MAX_PATH and len(target.partition(b"?")[0]) > MAX_PATH:
         return _in_any_reading(request, methods_of(request.method, fields), guarded, slashes)
     # Nearly all requests go no further than this.
-    if plain_methods is not None and OVERRIDES.isdisjoint(fields) and not has_other_readings(target):
+    plain = not is_overridden or OVERRIDES.isdisjoint(fields)
+    if plain and plain_methods is not None and not has_other_readings(target):
         return _matching_as(plain_reading(target), True, request, plain_methods, guarded, None)
 
     methods = methods_of(request.method, fields)
@@ -96,7 +101,7 @@ def _in_any_reading(
 ) -> list[Match]:
     """Return one match for each rule that may apply, where nobody knows how the path is read.
 
-    Of thousands the strictest, which decide.
+    Of hundreds the strictest, which decide.
     """
     found: dict[Rule, Match] = {}
     for host in (host for hosts in one_name(guarded) for host in hosts):
@@ -108,9 +113,9 @@ def _in_any_reading(
                 and _applies(rule, methods, request.listen_port, None)
             ):
                 found[rule] = Match(route, host, None, False)
-    if len(found) <= MAX_OTHER_MATCHES:
+    if len(found) <= MAX_UNREAD_MATCHES:
         return list(found.values())
-    return [found[rule] for rule in sorted(found, key=_strictest_first)[:MAX_OTHER_MATCHES]]
+    return [found[rule] for rule in nsmallest(MAX_UNREAD_MATCHES, found, key=_strictest_first)]
 
 
 def _strictest_first(rule: Rule) -> tuple[int, str]:
@@ -188,6 +193,8 @@ _MAX_TARGET = 32 * 1024
 #: How many matches are judged beside those of the path as it stands: those of fifty rules for one path, in as many
 #: readings as any normal path has. Each takes some ten microseconds.
 MAX_OTHER_MATCHES = 1000
+#: Of how many rules it is said that nobody knows how the path is read.
+MAX_UNREAD_MATCHES = 400
 
 
 def _applies(rule: Rule, methods: frozenset[bytes], listen_port: int, reading: Reading | None) -> bool:

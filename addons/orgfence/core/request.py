@@ -79,11 +79,22 @@ def is_ambiguous_head(headers: tuple[tuple[bytes, bytes], ...], read: Fields) ->
     """
     if len(headers) > MAX_FIELDS:
         return True
-    # Each request comes by here, and one look at all values takes less time than one at each.
-    values = b"".join([value for _, value in headers])
-    if len(values) > MAX_READ_BYTES and sum(map(len, chain.from_iterable(read.values()))) > MAX_READ_BYTES:
-        return True
-    return _CR in values and any(_BARE_CR.search(value) for _, value in headers)
+    # Each request comes by here, and nearly all have few values, and short ones.
+    for values in read.values():
+        if (len(values) > 1 or len(values[0]) > _SHORT) and _size_of(read) > MAX_READ_BYTES:
+            return True
+    for _, value in headers:  # noqa: SIM110 - `any` takes twice the time
+        if _CR in value and _BARE_CR.search(value):
+            return True
+    return False
+
+
+# A dozen of them are within the limit.
+_SHORT = 4 * 1024
+
+
+def _size_of(read: Fields) -> int:
+    return sum(map(len, chain.from_iterable(read.values())))
 
 
 def is_token(method: bytes) -> bool:

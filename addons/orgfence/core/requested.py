@@ -30,7 +30,7 @@ class Requested(NamedTuple):
 
 
 def requested_by(
-    found: Found, source: OrgSource, orgs: OrgNames, parts: Parts, *, salesforce_ids: bool, exact_names: bool
+    found: Found, source: OrgSource, orgs: OrgNames, parts: Parts | None, *, salesforce_ids: bool, exact_names: bool
 ) -> Requested | None:
     """Return the orgs that values found in a source stand for; None where there are more than are compared.
 
@@ -39,6 +39,8 @@ def requested_by(
     others = () if exact_names else found.others
     if not source.split and not others and len(found.values) <= _FEW:
         return Requested(_normalised(found.values, orgs, salesforce_ids))
+    if parts is None:
+        return _all_of(Found(found.values, others), source.split, orgs, salesforce_ids)
     # What was found is shared by all who ask for it, and is kept here, so that no other can have its identity.
     asked = id(found), source.split, salesforce_ids, exact_names
     if asked not in parts.requested:

@@ -190,9 +190,14 @@ class Ruleset:
         guarded = self.hosts_of(request, scan_headers(request.headers, self.wanted_headers))
         return frozenset(name for hosts in guarded for host in hosts for name in host.paths.issuers)
 
-    def matching(self, request: Request, fields: Fields, guarded: Guarded) -> list[Match]:
-        """Return what applies to a request under any of the guarded names of its host."""
-        return matches_of(request, fields, guarded, self.slashes)
+    def matching(
+        self, request: Request, fields: Fields, guarded: Guarded, *, is_overridden: bool = True
+    ) -> list[Match]:
+        """Return what applies to a request under any of the guarded names of its host.
+
+        `is_overridden`: whether a field may put another method or path in the place of the request's own.
+        """
+        return matches_of(request, fields, guarded, self.slashes, is_overridden=is_overridden)
 
 
 # More Host fields than anybody sends, and few enough for all of them to be read.
