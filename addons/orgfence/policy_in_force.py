@@ -21,6 +21,10 @@ from orgfence.observe.redaction import printable, redact_jwts
 from orgfence.policy_files import LoadedPolicy, PolicyFiles
 from orgfence.policy_watch import INTERVAL, Broken, Change, PolicyWatch, Reloaded, Restored, WatchThread
 
+#: Seconds after which a look is too old to say what the files hold. They are looked at twice a second, and the largest
+#: policy takes some seconds to load.
+MAX_LOOK_AGE = 10.0
+
 
 class PolicyInForce:
     """One policy from the moment at which it was loaded, through all its changes."""
@@ -45,12 +49,32 @@ class PolicyInForce:
         self._use: Callable[[Ruleset], None] = lambda _: None
         self._thread: WatchThread | None = None
         now = time.time()
-        #: What `/readyz` says of it.
-        self.state = self._good = PolicyState(source=loaded.name, loaded_at=_written(now))
+        self._state = self._good = PolicyState(source=loaded.name, loaded_at=_written(now))
         metrics.set_policy(loaded.ruleset)
         metrics.policy_loaded(now)
         metrics.set_observe_override(loaded.observe)
+        metrics.policy_last_look = self._last_look
+        metrics.policy_is_seen = lambda: not self._is_unseen()
         log.repeat = loaded.ruleset.handling.log_repeat
+
+    @property
+    def state(self) -> PolicyState:
+        """What `/readyz` says of it."""
+        thread = self._thread
+        if thread is None or not self._is_unseen():
+            return self._state
+        problem = (
+            f"The policy's files were last looked at {thread.age:.0f} seconds ago: the disk hangs, or they cannot be "
+            f"looked at. The policy of generation {self.ruleset.generation} stays in force. Mend the disk"
+        )
+        return replace(self._state, last_reload=LastReload.FAILED, problem=problem)
+
+    def _is_unseen(self) -> bool:
+        """Return whether nobody knows what the files hold now."""
+        return self._thread is not None and self._thread.age > MAX_LOOK_AGE
+
+    def _last_look(self) -> float | None:
+        return None if self._thread is None else self._thread.last_look
 
     def watch(self, use: Callable[[Ruleset], None]) -> None:
         """Begin to watch, with the running event loop; hand `use` each ruleset that comes to be in force."""
@@ -101,7 +125,7 @@ class PolicyInForce:
         before, after = ({rule.id for rule in ruleset.rules} for ruleset in (self.ruleset, change.ruleset))
         self._use(change.ruleset)
         self.ruleset = change.ruleset
-        self.state = self._good = replace(self._good, loaded_at=_written(now), last_reload=LastReload.OK)
+        self._state = self._good = replace(self._good, loaded_at=_written(now), last_reload=LastReload.OK)
         self._log.repeat = change.ruleset.handling.log_repeat
         self._metrics.set_policy(change.ruleset)
         self._metrics.count_reload(True, now)
@@ -110,7 +134,7 @@ class PolicyInForce:
     def _keep(self, change: Broken) -> None:
         generation = self.ruleset.generation
         faults = [printable(redact_jwts(fault)) for fault in change.faults]
-        self.state = replace(
+        self._state = replace(
             self._good,
             last_reload=LastReload.FAILED,
             problem=(
@@ -126,7 +150,7 @@ class PolicyInForce:
         policy_reload_failed(generation, faults, console=self._console)
 
     def _restore(self) -> None:
-        self.state = self._good
+        self._state = self._good
         self._metrics.policy_restored()
         policy_restored(self.ruleset.generation)
 

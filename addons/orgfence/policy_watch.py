@@ -132,13 +132,16 @@ _SWITCH_INTERVAL = 0.0005
 
 
 class WatchThread:
-    """Looks in a thread of its own: a network disk may hang, and what proxies must not wait for it."""
+    """Looks in a thread of its own: a disk may hang, and requests must not wait for it."""
 
     def __init__(self, watch: PolicyWatch, tell: Callable[[Change], None], interval: float = INTERVAL) -> None:
         """Have `tell` called in the thread, with each change."""
         self._watch = watch
         self._tell = tell
         self._interval = interval
+        # When the last look ended, by the monotonic clock and by the one on the wall. What is in force now was read a
+        # moment ago.
+        self._looked = time.monotonic(), time.time()
         self._stopped = threading.Event()
         # Of those the process does not wait for the end, which a hanging disk may put off for ever.
         self._thread = threading.Thread(target=self._run, name="orgfence-policy-watch", daemon=True)
@@ -151,6 +154,16 @@ class WatchThread:
         """Look no more; what is being loaded is no longer told of."""
         self._stopped.set()
 
+    @property
+    def age(self) -> float:
+        """How many seconds ago the files were last looked at. A look that has not ended, or has failed, is none."""
+        return time.monotonic() - self._looked[0]
+
+    @property
+    def last_look(self) -> float:
+        """When they were, in seconds since the epoch."""
+        return self._looked[1]
+
     def _run(self) -> None:
         stumbled = False
         while not self._stopped.wait(self._interval):
@@ -161,6 +174,7 @@ class WatchThread:
                 change = None if stumbled else Stumbled(error)
                 stumbled = True
             else:
+                self._looked = time.monotonic(), time.time()
                 stumbled = False
             if change is not None and not self._stopped.is_set():
                 self._tell(change)
