@@ -18,6 +18,7 @@ from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics, Stage
 from orgfence.observe.policy_log import MEND, first_faults, policy_reload_failed, policy_reloaded, policy_restored
 from orgfence.observe.redaction import printable, redact_jwts
+from orgfence.piecewise import free
 from orgfence.policy_files import LoadedPolicy, PolicyFiles
 from orgfence.policy_watch import INTERVAL, Broken, Change, PolicyWatch, Reloaded, Restored, WatchThread
 
@@ -99,8 +100,12 @@ class PolicyInForce:
 
     def _load(self, files: PolicyFiles) -> Ruleset:
         """Load in the watching thread."""
-        ruleset = files.load().ruleset
-        return ruleset.observing() if self._loaded.observe else ruleset
+        policy = files.load()
+        ruleset = policy.ruleset.observing() if self._loaded.observe else policy.ruleset
+        loaded: list[object] = [policy]
+        del policy
+        free(loaded)
+        return ruleset
 
     def _take(self, change: Change) -> None:
         """Do in the event loop what has come of a look."""
@@ -124,6 +129,8 @@ class PolicyInForce:
         now = time.time()
         before, after = ({rule.id for rule in ruleset.rules} for ruleset in (self.ruleset, change.ruleset))
         self._use(change.ruleset)
+        if self._thread is not None:
+            self._thread.retire(self.ruleset)
         self.ruleset = change.ruleset
         self._state = self._good = replace(self._good, loaded_at=_written(now), last_reload=LastReload.OK)
         self._log.repeat = change.ruleset.handling.log_repeat

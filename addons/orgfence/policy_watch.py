@@ -16,6 +16,7 @@ from typing import NamedTuple
 from orgfence.core.policy.faults import PolicyError
 from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
+from orgfence.piecewise import free_frames, free_unused
 from orgfence.policy_files import PolicyFiles
 
 #: Between two looks. A change is seen by the next, loaded by the one after it, and waits for a third where it names
@@ -97,6 +98,8 @@ class PolicyWatch:
             with _giving_way():
                 ruleset = self._load(files)
         except PolicyError as error:
+            with _giving_way():
+                free_frames(error)
             return Broken(tuple(f"{fault.place}: {fault.message}" for fault in error.faults))
         except StartError:
             return Broken(files.faults)
@@ -142,6 +145,7 @@ class WatchThread:
         # When the last look ended, by the monotonic clock and by the one on the wall. What is in force now was read a
         # moment ago.
         self._looked = time.monotonic(), time.time()
+        self._retired: list[object] = []
         self._stopped = threading.Event()
         # Of those the process does not wait for the end, which a hanging disk may put off for ever.
         self._thread = threading.Thread(target=self._run, name="orgfence-policy-watch", daemon=True)
@@ -153,6 +157,10 @@ class WatchThread:
     def stop(self) -> None:
         """Look no more; what is being loaded is no longer told of."""
         self._stopped.set()
+
+    def retire(self, ruleset: Ruleset) -> None:
+        """Free, in this thread and in pieces, a ruleset that was in force, once no request needs it any more."""
+        self._retired.append(ruleset)
 
     @property
     def age(self) -> float:
@@ -178,3 +186,7 @@ class WatchThread:
                 stumbled = False
             if change is not None and not self._stopped.is_set():
                 self._tell(change)
+            # Else what is in force by then would be held, too.
+            change = None
+            with _giving_way():
+                free_unused(self._retired)
