@@ -18,8 +18,13 @@ from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics, Stage
 from orgfence.observe.policy_log import MEND, first_faults, policy_reload_failed, policy_reloaded, policy_restored
 from orgfence.observe.redaction import printable, redact_jwts
+from orgfence.piecewise import free
 from orgfence.policy_files import LoadedPolicy, PolicyFiles
 from orgfence.policy_watch import INTERVAL, Broken, Change, PolicyWatch, Reloaded, Restored, WatchThread
+
+#: Seconds after which a look is too old to say what the files hold. They are looked at twice a second, and the largest
+#: policy takes some seconds to load.
+MAX_LOOK_AGE = 10.0
 
 
 class PolicyInForce:
@@ -45,12 +50,32 @@ class PolicyInForce:
         self._use: Callable[[Ruleset], None] = lambda _: None
         self._thread: WatchThread | None = None
         now = time.time()
-        #: What `/readyz` says of it.
-        self.state = self._good = PolicyState(source=loaded.name, loaded_at=_written(now))
+        self._state = self._good = PolicyState(source=loaded.name, loaded_at=_written(now))
         metrics.set_policy(loaded.ruleset)
         metrics.policy_loaded(now)
         metrics.set_observe_override(loaded.observe)
+        metrics.policy_last_look = self._last_look
+        metrics.policy_is_seen = lambda: not self._is_unseen()
         log.repeat = loaded.ruleset.handling.log_repeat
+
+    @property
+    def state(self) -> PolicyState:
+        """What `/readyz` says of it."""
+        thread = self._thread
+        if thread is None or not self._is_unseen():
+            return self._state
+        problem = (
+            f"The policy's files were last looked at {thread.age:.0f} seconds ago: the disk hangs, or they cannot be "
+            f"looked at. The policy of generation {self.ruleset.generation} stays in force. Mend the disk"
+        )
+        return replace(self._state, last_reload=LastReload.FAILED, problem=problem)
+
+    def _is_unseen(self) -> bool:
+        """Return whether nobody knows what the files hold now."""
+        return self._thread is not None and self._thread.age > MAX_LOOK_AGE
+
+    def _last_look(self) -> float | None:
+        return None if self._thread is None else self._thread.last_look
 
     def watch(self, use: Callable[[Ruleset], None]) -> None:
         """Begin to watch, with the running event loop; hand `use` each ruleset that comes to be in force."""
@@ -75,8 +100,12 @@ class PolicyInForce:
 
     def _load(self, files: PolicyFiles) -> Ruleset:
         """Load in the watching thread."""
-        ruleset = files.load().ruleset
-        return ruleset.observing() if self._loaded.observe else ruleset
+        policy = files.load()
+        ruleset = policy.ruleset.observing() if self._loaded.observe else policy.ruleset
+        loaded: list[object] = [policy]
+        del policy
+        free(loaded)
+        return ruleset
 
     def _take(self, change: Change) -> None:
         """Do in the event loop what has come of a look."""
@@ -100,8 +129,10 @@ class PolicyInForce:
         now = time.time()
         before, after = ({rule.id for rule in ruleset.rules} for ruleset in (self.ruleset, change.ruleset))
         self._use(change.ruleset)
+        if self._thread is not None:
+            self._thread.retire(self.ruleset)
         self.ruleset = change.ruleset
-        self.state = self._good = replace(self._good, loaded_at=_written(now), last_reload=LastReload.OK)
+        self._state = self._good = replace(self._good, loaded_at=_written(now), last_reload=LastReload.OK)
         self._log.repeat = change.ruleset.handling.log_repeat
         self._metrics.set_policy(change.ruleset)
         self._metrics.count_reload(True, now)
@@ -110,7 +141,7 @@ class PolicyInForce:
     def _keep(self, change: Broken) -> None:
         generation = self.ruleset.generation
         faults = [printable(redact_jwts(fault)) for fault in change.faults]
-        self.state = replace(
+        self._state = replace(
             self._good,
             last_reload=LastReload.FAILED,
             problem=(
@@ -126,7 +157,7 @@ class PolicyInForce:
         policy_reload_failed(generation, faults, console=self._console)
 
     def _restore(self) -> None:
-        self.state = self._good
+        self._state = self._good
         self._metrics.policy_restored()
         policy_restored(self.ruleset.generation)
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from orgfence.core.policy.faults import PolicyError
 from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
+from orgfence.piecewise import free_frames, free_unused
 from orgfence.policy_files import PolicyFiles
 
 #: Between two looks. A change is seen by the next, loaded by the one after it, and waits for a third where it names
@@ -97,6 +98,8 @@ class PolicyWatch:
             with _giving_way():
                 ruleset = self._load(files)
         except PolicyError as error:
+            with _giving_way():
+                free_frames(error)
             return Broken(tuple(f"{fault.place}: {fault.message}" for fault in error.faults))
         except StartError:
             return Broken(files.faults)
@@ -132,13 +135,17 @@ _SWITCH_INTERVAL = 0.0005
 
 
 class WatchThread:
-    """Looks in a thread of its own: a network disk may hang, and what proxies must not wait for it."""
+    """Looks in a thread of its own: a disk may hang, and requests must not wait for it."""
 
     def __init__(self, watch: PolicyWatch, tell: Callable[[Change], None], interval: float = INTERVAL) -> None:
         """Have `tell` called in the thread, with each change."""
         self._watch = watch
         self._tell = tell
         self._interval = interval
+        # When the last look ended, by the monotonic clock and by the one on the wall. What is in force now was read a
+        # moment ago.
+        self._looked = time.monotonic(), time.time()
+        self._retired: list[object] = []
         self._stopped = threading.Event()
         # Of those the process does not wait for the end, which a hanging disk may put off for ever.
         self._thread = threading.Thread(target=self._run, name="orgfence-policy-watch", daemon=True)
@@ -151,6 +158,20 @@ class WatchThread:
         """Look no more; what is being loaded is no longer told of."""
         self._stopped.set()
 
+    def retire(self, ruleset: Ruleset) -> None:
+        """Free, in this thread and in pieces, a ruleset that was in force, once no request needs it any more."""
+        self._retired.append(ruleset)
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago the files were last looked at. A look that has not ended, or has failed, is none."""
+        return time.monotonic() - self._looked[0]
+
+    @property
+    def last_look(self) -> float:
+        """When they were, in seconds since the epoch."""
+        return self._looked[1]
+
     def _run(self) -> None:
         stumbled = False
         while not self._stopped.wait(self._interval):
@@ -161,6 +182,11 @@ class WatchThread:
                 change = None if stumbled else Stumbled(error)
                 stumbled = True
             else:
+                self._looked = time.monotonic(), time.time()
                 stumbled = False
             if change is not None and not self._stopped.is_set():
                 self._tell(change)
+            # Else what is in force by then would be held, too.
+            change = None
+            with _giving_way():
+                free_unused(self._retired)

@@ -220,7 +220,7 @@ def _fail_in_a_thread() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("say", [_fail_in_a_thread, lambda: print("odd", file=sys.stderr)])
+@pytest.mark.parametrize("say", [_fail_in_a_thread, lambda: sys.stderr.write("odd\n")])
 def test_what_python_prints_goes_the_same_way(say: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Exceptions in threads, and whoever prints: as whole lines, to what does not block."""
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
@@ -241,7 +241,7 @@ def test_what_prints_sees_the_stream_that_it_was(tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(sys, "stdout", stream)
         lines: list[str] = []
         with printing_by(lines.append, lambda _: None):
-            print("a", 1)
+            sys.stdout.write("a 1\n")
             assert not sys.stdout.isatty()
             assert sys.stdout.fileno() == stream.fileno()
     assert lines == ["a 1"]

@@ -2,9 +2,10 @@
 
 import gc
 import os
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -14,6 +15,7 @@ from orgfence.core.policy.strict_yaml import MAX_BYTES
 from orgfence.errors import StartError
 from orgfence.policy_files import STARTER_NAME, PolicyFiles, open_policy, read_policy, read_starter
 
+DEADLINE = 20.0
 HEAD = "version: 1\nenforcement: block\n"
 
 
@@ -120,10 +122,10 @@ def test_a_file_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.
     """The system's word for it, and the fix. (Root may read everything, so the system is made to say so here.)"""
     write(tmp_path, a=rules("a"))
 
-    def refuse(*_: object) -> IO[bytes]:
+    def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     (line,) = start_error(tmp_path)
     assert line == f"{tmp_path}/a.yaml: cannot be read: permission denied. Make it readable for this user"
 
@@ -134,6 +136,113 @@ def test_a_pipe_in_a_folder_is_named_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b.yaml")
     (line,) = start_error(tmp_path)
     assert line == f"{tmp_path}/b.yaml: is no file, and cannot be read as one. Remove it, or name it otherwise"
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+KINDS: list[Callable[[Path], None]] = [
+    os.mkfifo,
+    a_socket,
+    lambda path: path.symlink_to("/dev/zero"),
+    lambda path: path.symlink_to("/dev/ptmx"),
+]
+
+
+@pytest.mark.parametrize("make", KINDS, ids=["pipe", "socket", "zero", "terminal"])
+def test_a_look_waits_for_nothing_that_is_no_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """In the place of the policy, among the files of a folder, or where a value comes from."""
+    odd = tmp_path / "odd.yaml"
+    make(odd)
+    write(tmp_path, a=rules("a"))
+    alone, folder = PolicyFiles.read(odd), PolicyFiles.read(tmp_path, [odd])
+    assert (alone.texts, len(folder.texts)) == ((), 1)
+    assert (
+        alone.faults
+        == folder.faults
+        == (f"{odd}: is no file, and cannot be read as one. Remove it, or name it otherwise",)
+    )
+
+
+def test_what_becomes_a_pipe_before_it_is_opened_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again what it is, once it is open."""
+    write(tmp_path, a=rules("a"))
+    file, opened = tmp_path / "a.yaml", os.open
+
+    def swap(path: Path, flags: int) -> int:
+        file.unlink()
+        os.mkfifo(file)
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", swap)
+    assert PolicyFiles.read(file).faults == (
+        f"{file}: is no file, and cannot be read as one. Remove it, or name it otherwise",
+    )
+
+
+def test_what_is_gone_before_it_is_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As between the listing of a folder and its reading."""
+    write(tmp_path, a=rules("a"), b=rules("b"))
+    stat = Path.stat
+
+    def vanish(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = stat(path, follow_symlinks=follow_symlinks)
+        if path.name == "b.yaml":
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "stat", vanish)
+    files = PolicyFiles.read(tmp_path)
+    assert files.faults == (f"{tmp_path}/b.yaml: there is no such file. Write a policy there, or name another",)
+
+
+def test_a_pipe_that_is_named_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    """As in `orgfence check <(sops -d policy.yaml)`: its writer needs a moment."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as threads:
+        policy = threads.submit(read_policy, pipe)
+        pipe.write_text(rules("a"))
+        assert [rule.id for rule in policy.result(DEADLINE).ruleset.rules] == ["a"]
+        opened = threads.submit(open_policy, pipe)
+        pipe.write_text(rules("b"))
+        assert opened.result(DEADLINE).files is None
+        with pytest.raises(StartError, match="is no file"):
+            open_policy(pipe, may_wait=False)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_up_to_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast it grows."""
+    write(tmp_path, a=rules("a"))
+    read, file = os.read, tmp_path / "a.yaml"
+
+    def grow(descriptor: int, length: int) -> bytes:
+        with file.open("ab") as more:
+            more.write(b"#" * 2 * 1024 * 1024)
+        return read(descriptor, length)
+
+    monkeypatch.setattr(os, "read", grow)
+    (text,) = PolicyFiles.read(file).texts
+    assert len(text.data) == MAX_BYTES + 1
+
+
+def test_a_folder_has_bounds_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the bytes of all its files, and of their number."""
+    for number in range(6):
+        with (tmp_path / f"{number}.yaml").open("wb") as file:
+            file.truncate(MAX_BYTES)
+    files = PolicyFiles.read(tmp_path)
+    assert files.faults == (f"{tmp_path}: its files hold more than {4 * MAX_BYTES} bytes. No policy needs so many",)
+    assert len(files.texts) == 4
+    monkeypatch.setattr("orgfence.policy_files._MAX_FILES", 5)
+    (fault,) = PolicyFiles.read(tmp_path).faults
+    assert fault.startswith(f"{tmp_path}: cannot be read: it holds more than 5 policy files. ")
 
 
 def test_a_file_that_is_no_policy_is_not_read_whole(tmp_path: Path) -> None:
@@ -150,7 +259,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: py
     def refuse(_: Path) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     (line,) = start_error(tmp_path)
     assert line == f"{tmp_path}: cannot be read: permission denied. Make it readable for this user"
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -401,5 +402,49 @@ def test_a_log_line_is_suppressed_for_as_long_as_the_policy_in_force_says(file: 
             write(file, policy("a"))
             await it.until(lambda: it.judge.used)
             assert it.log.repeat == 60
+
+    asyncio.run(run())
+
+
+def test_a_look_that_is_too_old_is_shown_as_a_failed_reload(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that hangs: nobody knows what the files hold. Requests are judged on, and it mends itself."""
+    hang = threading.Event()
+    hang.set()
+    read = PolicyFiles.read
+
+    def hanging(path: Path, value_paths: frozenset[Path] = frozenset(), *, may_wait: bool = False) -> PolicyFiles:
+        assert may_wait or hang.wait(DEADLINE)
+        return read(path, value_paths)
+
+    monkeypatch.setattr(PolicyFiles, "read", hanging)
+    monkeypatch.setattr("orgfence.policy_in_force.MAX_LOOK_AGE", 0.5)
+
+    async def run() -> None:
+        hang.clear()
+        async with watched(file) as it:
+            await it.until(lambda: it.policy.state.last_reload == "failed")
+            state = it.policy.state
+            assert state.problem is not None
+            assert re.match(r"The policy's files were last looked at \d+ seconds ago: the disk hangs, ", state.problem)
+            assert it.value("policy_last_reload_successful") == 0
+            looked = it.value("policy_last_look_timestamp_seconds")
+            assert looked is not None
+            assert abs(time.time() - looked) < DEADLINE
+            hang.set()
+            await it.until(lambda: it.policy.state.last_reload == "none")
+            assert it.policy.state.problem is None
+            assert it.value("policy_last_reload_successful") == 1
+            assert (it.value("policy_last_look_timestamp_seconds") or 0) > looked
+
+    asyncio.run(run())
+
+
+def test_what_is_not_watched_has_no_look() -> None:
+    """The starter does not change: nothing is too old, and there is no series to alert on."""
+
+    async def run() -> None:
+        async with watched(None) as it:
+            assert it.value("policy_last_look_timestamp_seconds") is None
+            assert it.value("policy_last_reload_successful") == 1
 
     asyncio.run(run())

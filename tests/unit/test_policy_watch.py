@@ -354,6 +354,64 @@ def test_the_thread_tells_of_changes_as_they_come(folder: Path) -> None:
     assert len(told) == 3
 
 
+def test_a_pipe_in_the_place_of_the_policy_is_told_of_and_left(folder: Path) -> None:
+    """For as long as it is there, the watch goes on; afterwards all is as before."""
+    file = folder / "a.yaml"
+    with running(watch_of(file)) as told:
+        for row in (1, 3):
+            file.unlink()
+            os.mkfifo(file)
+            told.wait_for(row)
+            assert faults_of(told[-1]) == [
+                f"{file}: is no file, and cannot be read as one. Remove it, or name it otherwise"
+            ]
+            file.unlink()
+            file.write_text(policy("a"))
+            told.wait_for(row + 1)
+            assert told[-1] == Restored()
+
+
+def test_the_age_of_a_look_is_seen_from_outside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a look hangs, and while looks fail, it grows; a clock on the wall that jumps is nothing to it."""
+    hang, fails = threading.Event(), threading.Event()
+    looks = threading.Semaphore(0)
+    read = PolicyFiles.read
+
+    def hanging(path: Path, value_paths: frozenset[Path]) -> PolicyFiles:
+        looks.release()
+        if fails.is_set():
+            raise MemoryError
+        assert hang.wait(DEADLINE)
+        return read(path, value_paths)
+
+    watch = watch_of(folder)
+    monkeypatch.setattr(PolicyFiles, "read", hanging)
+    thread = WatchThread(watch, lambda _: None, 0.001)
+    began, on_the_wall = time.monotonic(), thread.last_look
+    thread.start()
+    try:
+        assert looks.acquire(timeout=DEADLINE)
+        monkeypatch.setattr(time, "time", lambda: 12.0)
+        before = thread.age
+        assert 0 < before <= time.monotonic() - began + 1
+        assert thread.last_look == on_the_wall
+        hang.set()
+        while thread.last_look != 12.0:
+            assert thread.age < DEADLINE
+            time.sleep(0.001)
+        assert thread.age < time.monotonic() - began
+        fails.set()
+        for _ in range(20):
+            assert looks.acquire(timeout=DEADLINE)
+        looked = thread.age
+        for _ in range(20):
+            assert looks.acquire(timeout=DEADLINE)
+        assert thread.age > looked
+    finally:
+        hang.set()
+        thread.stop()
+
+
 def test_a_look_that_fails_is_told_and_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it was, once a row of failures; and what changed meanwhile is found."""
     failing = threading.Event()

@@ -28,7 +28,7 @@ class LastReload(StrEnum):
     #: They have not changed since the start.
     NONE = "none"
     OK = "ok"
-    #: They hold something that cannot be used.
+    #: They hold something that cannot be used, or cannot be looked at.
     FAILED = "failed"
 
 

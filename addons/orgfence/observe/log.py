@@ -23,9 +23,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from orgfence.observe.line_writer import LineWriter
 from orgfence.observe.redaction import printable, redact_jwts, redact_strictly
 
-
-# A reader that merely has to be scheduled reads in milliseconds, and a disk writes; nobody waits longer for a process to
-# end because of one that does not.
+# Enough for a reader that merely has to be scheduled. For one that does not read, the process ends no later.
 _FLUSH_SECONDS = 1.0
 
 

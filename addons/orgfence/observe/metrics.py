@@ -178,10 +178,16 @@ class Metrics:
             ("result",),
             [("success",), ("failure",)],
         )
-        self._last_reload = Gauge(
+        self._last_reload = True
+        #: Whether the policy's files were looked at a moment ago, or are not watched.
+        self.policy_is_seen: Callable[[], bool] = lambda: True
+        KeptElsewhere(
+            registry,
+            GaugeMetricFamily,
             "orgfence_policy_last_reload_successful",
-            "1 while the policy in force is what its files hold; 0 while they hold something that cannot be used.",
-            registry=registry,
+            "1 while the policy in force is what its files hold; 0 while they hold something that cannot be used, or "
+            "cannot be looked at.",
+            lambda: float(self._last_reload and self.policy_is_seen()),
         )
         self._last_success = Gauge(
             "orgfence_policy_last_reload_success_timestamp_seconds",
@@ -200,7 +206,7 @@ class Metrics:
             CounterMetricFamily,
             "orgfence_log_lines_lost_total",
             "Log lines that were dropped because nobody read those before, or that could not be written.",
-            lambda: self.log_lines_lost(),
+            lambda: self.log_lines_lost(),  # noqa: PLW0108 - it is set later
         )
         #: When the policy's files were last looked at, in seconds since the epoch; None: they are not watched.
         self.policy_last_look: Callable[[], float | None] = lambda: None
@@ -209,7 +215,7 @@ class Metrics:
             GaugeMetricFamily,
             "orgfence_policy_last_look_timestamp_seconds",
             "When the policy's files were last looked at. They are looked at twice a second.",
-            lambda: self.policy_last_look(),
+            lambda: self.policy_last_look(),  # noqa: PLW0108 - it is set later
         )
         build = Info("orgfence_build", "The versions that are running.", registry=registry)
         build.info(
@@ -290,12 +296,12 @@ class Metrics:
 
     def policy_loaded(self, at: float) -> None:
         """Say that the files hold what is in force, which was loaded at this time."""
-        self._last_reload.set(1)
+        self._last_reload = True
         self._last_success.set(at)
 
     def policy_restored(self) -> None:
         """Say that the files hold again what is in force."""
-        self._last_reload.set(1)
+        self._last_reload = True
 
     def count_reload(self, success: bool, at: float) -> None:
         """Count a change of the policy's files that was loaded, or could not be."""
@@ -303,7 +309,7 @@ class Metrics:
         if success:
             self.policy_loaded(at)
         else:
-            self._last_reload.set(0)
+            self._last_reload = False
 
     def set_observe_override(self, active: bool) -> None:
         """Say whether everything is capped at observe."""

@@ -72,7 +72,9 @@ class Script:
             return
         path, observe = named
         try:
-            loaded = open_policy(Path(path).expanduser() if path else None, observe=observe)
+            file = Path(path).expanduser() if path else None
+            # Once requests are served, none may wait for whoever writes to a pipe.
+            loaded = open_policy(file, observe=observe, may_wait=self._policy is None)
         except (PolicyError, StartError) as error:
             raise exceptions.OptionsError(str(error)) from None
         self._named = named

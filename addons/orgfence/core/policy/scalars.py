@@ -54,7 +54,8 @@ def scalar(node: object, info: ValidationInfo) -> Scalar:
     try:
         if isinstance(node, Mapping) and list(node) == ["file"] and isinstance(path := node["file"], Scalar):
             node = outside.read(path)
-        elif isinstance(node, Scalar) and "${" in node:
+        # What is too long is refused below, and not searched.
+        elif isinstance(node, Scalar) and len(node) <= _MAX_TEXT and "${" in node:
             node = outside.substitute(node)
     except ValueError as error:
         raise fault(str(error)) from None

@@ -5,16 +5,18 @@ checks that follow still find what is wrong elsewhere.
 """
 
 from collections.abc import Sequence as Steps
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from orgfence.core.policy.faults import Faults, Place
-from orgfence.core.policy.model import VERSION, PolicyFile
+from orgfence.core.policy.faults import MAX_FAULTS, Faults, Place
+from orgfence.core.policy.model import VERSION, OrgEntry, PolicyFile, RuleEntry
+from orgfence.core.policy.model_issuers import IssuerEntry
 from orgfence.core.policy.outside import OutsideValues
-from orgfence.core.policy.scalars import FAULT, NOT_YET, NOTHING
+from orgfence.core.policy.scalars import FAULT, NOT_YET, NOTHING, Name
 from orgfence.core.policy.section import Section
 from orgfence.core.policy.strict_yaml import Mapping, Node, Scalar, Sequence
 from orgfence.core.policy.wording import did_you_mean, listed, shown
@@ -36,10 +38,15 @@ class Validated(NamedTuple):
 
 def validate(tree: Mapping, outside: OutsideValues, faults: Faults) -> Validated:
     """Return what is right of a file, and add what is wrong with the rest to the faults."""
+    entries, errors = _read_entries(tree, outside)
+    head = {key: node for key, node in tree.items() if key not in entries}
     try:
-        return Validated(PolicyFile.model_validate(tree, context=outside), frozenset())
+        policy = PolicyFile.model_validate(_few(head), context=outside)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
+        errors = [*_errors_of(error), *errors]
+        aside = {details["loc"][:2] for details in errors}
+        policy = PolicyFile.model_validate(_without(aside, tree, head), context=outside)
+    policy = policy.model_copy(update=entries)
 
     misread = faults.places
     for details in errors:
@@ -47,18 +54,67 @@ def validate(tree: Mapping, outside: OutsideValues, faults: Faults) -> Validated
         # Where the YAML reader found a fault, the tree holds a stand-in.
         if place not in misread:
             faults.add(place, message)
-    aside = {details["loc"][:2] for details in errors}
-    rest = PolicyFile.model_validate(_without(aside, tree), context=outside)
-    return Validated(rest, frozenset(str(top) for top, *_ in aside))
+    return Validated(policy, frozenset(str(details["loc"][0]) for details in errors))
 
 
-def _without(aside: set[tuple[int | str, ...]], tree: Mapping) -> dict[str, object]:
+_RULE = TypeAdapter(RuleEntry)
+_ORG: TypeAdapter[dict[Scalar, OrgEntry]] = TypeAdapter(dict[Name, OrgEntry])
+_ISSUER: TypeAdapter[dict[Scalar, IssuerEntry]] = TypeAdapter(dict[Name, IssuerEntry])
+
+
+def _read_entries(tree: Mapping, outside: OutsideValues) -> tuple[dict[str, Any], list[ErrorDetails]]:
+    """Return the entries that are right, by the top key that they stand below, and what is wrong with the others.
+
+    One by one, and no more once there are too many errors to be shown: pydantic is written in C, and would keep other
+    threads from running until it has read all of a large file.
+    """
+    entries: dict[str, Any] = {}
+    errors: list[ErrorDetails] = []
+    rules = tree.get("rules")
+    if isinstance(rules, Sequence):
+        entries["rules"] = []
+        for index, node in enumerate(rules):
+            try:
+                entries["rules"].append(_RULE.validate_python(node, context=outside))
+            except ValidationError as error:
+                errors += _errors_of(error, "rules", index)
+                if len(errors) >= MAX_FAULTS:
+                    break
+    for part, adapter in (("orgs", _ORG), ("issuers", _ISSUER)):
+        named = tree.get(part)
+        if not isinstance(named, Mapping):
+            continue
+        entries[part] = {}
+        for name, node in named.items():
+            if len(errors) >= MAX_FAULTS:
+                break
+            try:
+                entries[part] |= adapter.validate_python({name: node}, context=outside)
+            except ValidationError as error:
+                errors += _errors_of(error, part)
+    return entries, errors
+
+
+def _errors_of(error: ValidationError, *above: int | str) -> list[ErrorDetails]:
+    found = error.errors(include_url=False, include_input=False)
+    return [{**details, "loc": (*above, *details["loc"])} for details in found]
+
+
+def _few(head: dict[str, Node]) -> dict[str, Node]:
+    """Return a file's top without the unknown keys of which nobody will be told."""
+    known = PolicyFile.keys()
+    unknown = islice((key for key in head if key not in known), MAX_FAULTS)
+    return {key: head[key] for key in [*filter(known.__contains__, head), *unknown]}
+
+
+def _without(aside: set[tuple[int | str, ...]], tree: Mapping, head: dict[str, Node]) -> dict[str, object]:
     """Return the tree without what is set aside. A version is needed to go on."""
     source, line, column = tree.place
     rest: dict[str, object] = {"version": Scalar(str(VERSION), (source, line, column), quoted=False)}
     parts = {top for top, *_ in aside}
-    for key, node in tree.items():
-        if (key,) in aside:
+    known = PolicyFile.keys()
+    for key, node in head.items():
+        if (key,) in aside or key not in known:
             continue
         if key in parts and isinstance(node, Mapping):
             rest[key] = {name: item for name, item in node.items() if (key, name) not in aside}
