@@ -77,7 +77,8 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.ORG_AMBIGUOUS: Entry(
         "It is unclear which org the request is about",
         "The request names several orgs where the rule says that they must agree, or the header that names the org is "
-        "also named by `Connection`, so that a hop may remove it on its way.",
+        "also named by `Connection`, so that a hop may remove it on its way. An OAuth request names an org in a way in "
+        "which some issuers read another one or none, or holds more parameters than are read here.",
         (
             "Name the same org in all places where the request names one.",
             "Send the org's header without naming it in `Connection`.",
@@ -142,7 +143,8 @@ CATALOGUE: dict[Reason, Entry] = {
     Reason.CREDENTIAL_AMBIGUOUS: Entry(
         "The request carries more than one credential",
         "Two credentials stand where the rule looks, or the head can be read as if they did (a bare carriage return, a "
-        "scheme without a space behind it, hundreds of fields), and nobody can know which one the server will take.",
+        "scheme without a space behind it, hundreds of fields), and nobody can know which one the server will take. An "
+        "OAuth request names two clients.",
         ("Send exactly one.",),
         status=400,
     ),
