@@ -62,7 +62,7 @@ class Reference:
                 # An issuer that does not know `request_uri` goes by what stands beside it.
                 self.opened += [Begun(issuer, request._replace(request_uri=""), now, wall)] * 2
             if not is_known:
-                self.unseen.add((issuer, request.client))
+                self.unseen |= {(issuer, request.client), (issuer, None)}
                 return None
             self.pushed_requests[issuer, request.request_uri] = stands_for, now
         begun = Begun(issuer, stands_for, now, wall, is_pushed=bool(request.request_uri))
@@ -90,7 +90,9 @@ class Reference:
             if len(meant) != 1 or meant[0].answered or now - meant[0].at >= HOUR:
                 return
             begun = meant[0]
-            if not begun.is_pushed and (issuer, begun.request.client) in self.unseen:
+            # A code is of use to its client alone, a token to anybody.
+            whose = begun.request.client if redirect.issued is None else None
+            if not begun.is_pushed and (issuer, whose) in self.unseen:
                 begun.answered = True
                 return
         begun.answered = True

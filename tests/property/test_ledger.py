@@ -37,7 +37,7 @@ def test_thousands_of_steps_lead_to_nobody_elses_grant(seed: int) -> None:
     for _ in range(3000):
         world.step(world.choices.choice(steps))
     world.check()
-    assert world.attributed > 100
+    assert world.attributed > 40
     assert not secrets_in(world.roomy)
 
 

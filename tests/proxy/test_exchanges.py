@@ -509,6 +509,28 @@ def test_a_refusal_is_counted_as_no_fault(marking: GuardingProxy) -> None:
     assert answers_counted(marking) == before
 
 
+def test_an_answer_that_breaks_off_issues_nothing(marking: GuardingProxy) -> None:
+    """What is held of it never reaches the client, and is no answer to be counted; the next one is."""
+
+    def answer(connection: socket.socket) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        body = b'{"access_token": "opaque"}'
+        whole = head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        connection.sendall(whole if answered else whole[:-12])
+        answered.append(whole)
+
+    answered: list[bytes] = []
+    before = answers_counted(marking)
+    with issuing(answer) as port:
+        for status in (502, 200):
+            with marking.raw(FORWARD_PLAIN) as client:
+                client.send(refreshing(port, org_id=ACME))
+                received = client.read_answer()
+                assert received.status == status
+                assert (b"opaque" in received.body) == (status == 200)
+    assert answers_counted(marking) - before == {("exchange_sound", "allow"): 1}
+
+
 def answers_counted(proxy: GuardingProxy) -> Counter[tuple[str, str]]:
     """Return how many token responses were counted, by reason and verdict."""
     labels = re.compile(

@@ -734,6 +734,9 @@ def test_who_knows_the_state_of_what_was_pushed_unseen_begins_nothing_in_its_pla
         ledger.authorized("corp", asked(client, state=client), 101)
         ledger.redirected("corp", answer(client, client), None, 110)
         assert (beginning(ledger, client, client) is not None) == is_known
+    ledger.authorized("corp", asked("other", state="implicit"), 101)
+    ledger.redirected("corp", answer(None, "implicit", issued=tokens("of whoever")), None, 110)
+    assert ledger.grant_of_token(b"of whoever", 110) is None
     ledger.pushed("corp", asked(state="pushed"), "urn:1", 120)
     ledger.authorized("corp", asked(redirect_uri=None, state="", request_uri="urn:1", orgs=()), 121)
     ledger.redirected("corp", answer("pushed", "pushed"), None, 122)

@@ -136,7 +136,10 @@ def test_a_redirect_brings_a_code_or_a_token(location: str, redirect: Redirect |
 def test_nothing_secret_is_shown() -> None:
     """Neither codes nor tokens."""
     shown = repr(
-        [answer(access_token=SECRET, refresh_token=SECRET), redirect_of(f"https://a/?code={SECRET}&state={SECRET}")]
+        [
+            read(b'{"access_token": "hunter2", "a": {"access_token": "hunter2"}}'),
+            redirect_of(f"https://a/?code={SECRET}&state={SECRET}"),
+        ]
     )
     assert SECRET not in shown
 

@@ -28,7 +28,7 @@ class Keys:
         return self._key("pending", issuer, redirect_uri, state)
 
     def unseen(self, issuer: str, client: str | None) -> bytes:
-        """Return the key of a client that has opened what was pushed unseen."""
+        """Return the key of a client that has opened what was pushed unseen; None: any client."""
         return self._key("unseen", issuer, client)
 
     def grant(self, grant_type: str, issuer: str, client: str, grant: str) -> bytes:

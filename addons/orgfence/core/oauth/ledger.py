@@ -137,7 +137,8 @@ class GrantLedger:
             self._begin(plain, None, age)
         if not isinstance(pushed, Begun):
             # Its state may be that of any request that the client is seen to send, or somebody in its name.
-            self._sightings.first(self._keys.unseen(issuer, request.client), age)
+            for client in (request.client, None):
+                self._sightings.first(self._keys.unseen(issuer, client), age)
             return None
         opened = pushed._replace(authorization=pushed.authorization._replace(at=now))
         is_one = request.client == pushed.client and request.orgs in {(), pushed.authorization.orgs}
@@ -248,8 +249,9 @@ class GrantLedger:
             pending = self._table.get(key, age)
             if isinstance(pending, Begun):
                 self._table.drop(key)
-                is_known = pending.is_pushed or not self._sightings.seen(self._keys.unseen(issuer, pending.client), age)
-                return pending if is_known else None
+                # A code is of use to its client alone, and a token in the redirect may be any client's.
+                unseen = self._keys.unseen(issuer, pending.client if redirect.issued is None else None)
+                return pending if pending.is_pushed or not self._sightings.seen(unseen, age) else None
         return None
 
     def _used(self, issuer: str, request: TokenRequest) -> bytes | None:

@@ -126,8 +126,7 @@ class Parameters:
         return True
 
     def _add(self, name: str, exact: str, values: tuple[str, ...]) -> None:
-        if values:
-            self._found.setdefault(folded(name), []).append(_Found(self._place, exact, values))
+        self._found.setdefault(folded(name), []).append(_Found(self._place, exact, values))
 
 
 _MAX_NAME_BYTES = 1024
