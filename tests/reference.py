@@ -127,6 +127,7 @@ def _defaults() -> dict[type[Section], dict[str, str]]:
             "annotate_request": _flag(handling.annotate_request),
             "log_repeat": f"`{handling.log_repeat:g}s`",
             "body_limit": f"`{handling.body_limit // 2**20}MiB`",
+            "held_bodies_limit": f"`{handling.held_bodies_limit // 2**20}MiB`",
         },
         IssuerEntry: {"leeway": f"`{ruleset.issuers['corp'].leeway:g}s`"},
         OAuthEntry: {"refresh_needs_scope": "`false`"},

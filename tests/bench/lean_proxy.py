@@ -10,6 +10,7 @@ from mitmproxy import http
 from mitmproxy.options import Options
 from mitmproxy.proxy.layers import http as http_layers
 
+from orgfence.proxy.held_bodies import HeldBodies
 from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.lean.lean_master import LeanMaster
 from orgfence.proxy.wire import mending
@@ -18,6 +19,9 @@ from orgfence.proxy.wire.gate import Hold
 
 class Open:
     """A gate that lets all through."""
+
+    def __init__(self) -> None:
+        self.held = HeldBodies(lambda: 2**30)
 
     def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
         """Let it through."""

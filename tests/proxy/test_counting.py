@@ -89,6 +89,7 @@ EXPECTED = dict(
         counted("requests", "action=annotated", 6),
         counted("requests", "action=blocked", 6),
         counted("requests", "action=unmatched", 1),
+        counted("requests", "action=unjudged", 0),
         counted("decisions", "enforcement=block reason=org_granted rule=block verdict=allow", 7),
         counted("decisions", "enforcement=block reason=org_not_granted rule=block verdict=mismatch", 3),
         counted("decisions", "enforcement=block reason=credential_ambiguous rule=block verdict=mismatch", 1),

@@ -27,6 +27,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HttpStream
 
+from orgfence.proxy.held_bodies import HeldBodies
 from orgfence.proxy.lean.inline_hooks import inline_stream
 from orgfence.proxy.lean.lean_master import LeanMaster
 from orgfence.proxy.wire import trailers
@@ -41,6 +42,7 @@ class Toy:
     """Both the gate and an addon that writes down which hooks were called for which path."""
 
     def __init__(self) -> None:
+        self.held = HeldBodies(lambda: 2**30, keeps=True)
         self.calls: collections.defaultdict[str, list[str]] = collections.defaultdict(list)
         self.kept: list[http.HTTPFlow] = []
 

@@ -89,10 +89,10 @@ def test_the_global_keys() -> None:
     """One file has each of them."""
     files = {
         "a": "disclose: reason\nannotate_request: false\n",
-        "b": "log_repeat: 1500ms\nbody_limit: 64KiB\n",
+        "b": "log_repeat: 1500ms\nbody_limit: 64KiB\nheld_bodies_limit: 1MiB\n",
     }
     assert load(files).handling == Handling(
-        disclose_orgs=False, annotate_request=False, log_repeat=1.5, body_limit=65536
+        disclose_orgs=False, annotate_request=False, log_repeat=1.5, body_limit=65536, held_bodies_limit=1024 * 1024
     )
     assert load({"a": "disclose: all\nannotate_request: true\nbody_limit: 7B\n"}).handling == Handling(body_limit=7)
     assert load({"a": ""}).handling == load({"a": ""}).observing().handling == Handling()

@@ -98,7 +98,7 @@ def faults_of(policy: str) -> PolicyError:
             (
                 "unknown key `foo`. A policy takes `version`, `enforcement`, `undetermined`, `unmatched`, `orgs`, "
                 "`issuers`, `rules`, "
-                "`disclose`, `annotate_request`, `log_repeat` and `body_limit`"
+                "`disclose`, `annotate_request`, `log_repeat`, `body_limit` and `held_bodies_limit`"
             ),
         ),
         ("version: 1\nenforcement: blok\n", "2:14", "unknown enforcement `blok`. Use `block`, `annotate` or `observe`"),
@@ -112,6 +112,11 @@ def faults_of(policy: str) -> PolicyError:
         ),
         ("version: 1\nbody_limit: 1MB\n", "2:13", "`1MB` is no size. Write one such as `64KiB` or `1MiB`"),
         ("version: 1\nbody_limit: 65MiB\n", "2:1", "no limit to work with. Write one from `1B` to `64MiB`"),
+        (
+            "version: 1\nheld_bodies_limit: 1023KiB\n",
+            "2:1",
+            "less than `body_limit`, so that no body of that size could be read",
+        ),
         ("version: 1\nbody_limit: 0B\n", "2:1", "no limit to work with. Write one from `1B` to `64MiB`"),
         (
             "version: 1\nlog_repeat: 60\n",

@@ -47,6 +47,8 @@ class Handling(NamedTuple):
     log_repeat: float = 60.0
     #: Bytes of a request's body, as sent and without its content codings.
     body_limit: int = 1024 * 1024
+    #: Bytes of all bodies that wait at one time.
+    held_bodies_limit: int = 64 * 1024 * 1024
 
 
 _DEFAULT_HANDLING = Handling()

@@ -6,7 +6,7 @@ Nothing from a request becomes a label.
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import StrEnum
 from importlib import metadata
 
@@ -32,6 +32,8 @@ from orgfence.observe.counting import Counts, Durations, KeptElsewhere
 NO_RULE = "none"
 #: The `org` of a requested org that the policy does not name.
 OTHER_ORG = "other"
+#: The `action` of a request that ended before it was judged.
+UNJUDGED = "unjudged"
 
 
 class Unguarded(StrEnum):
@@ -104,9 +106,10 @@ class Metrics:
         self._requests = Counts(
             registry,
             "orgfence_requests_total",
-            "Requests by what became of them; `unmatched` ones were forwarded because no rule matched them.",
+            "Requests by what became of them; `unmatched` ones were forwarded because no rule matched them, `unjudged` "
+            "ones ended before they were judged.",
             ("action",),
-            [(action,) for action in Action],
+            [*((action,) for action in Action), (UNJUDGED,)],
         )
         self._org_mismatches = Counts(
             registry,
@@ -158,6 +161,11 @@ class Metrics:
             "Faults of orgfence itself, by where they happened. Any at all is worth a bug report.",
             ("where",),
             [(stage,) for stage in Stage],
+        )
+        self._held_bodies = Gauge(
+            "orgfence_held_body_bytes",
+            "Bytes of bodies that wait to be read by a rule or to be passed on whole; `held_bodies_limit` bounds them.",
+            registry=registry,
         )
         self._durations = Durations(
             registry,
@@ -232,6 +240,14 @@ class Metrics:
         self._requests.numbers[inspection.action,] += 1
         self._durations.observe(seconds)
         self._count_decisions(inspection, orgs)
+
+    def count_unjudged(self) -> None:
+        """Count a request that ended before it was judged."""
+        self._requests.numbers[UNJUDGED,] += 1
+
+    def show_held_bodies(self, held: Callable[[], int]) -> None:
+        """Show at each scrape how many bytes of bodies are held then."""
+        self._held_bodies.set_function(held)
 
     def count_answer(self, inspection: Inspection, orgs: OrgNames, seconds: float) -> None:
         """Count what was said of an issuer's answer, whose request was counted before."""

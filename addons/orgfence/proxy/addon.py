@@ -23,6 +23,7 @@ from orgfence.proxy import annotation, options
 from orgfence.proxy.answer import answer, bare_answer
 from orgfence.proxy.case import Case
 from orgfence.proxy.exchanges import Exchanges
+from orgfence.proxy.held_bodies import HeldBodies
 from orgfence.proxy.interception.own_addresses import REQUESTED, OwnAddresses
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.request_of import body_by_head, body_of, request_of
@@ -46,14 +47,20 @@ class Orgfence:
         stream_above: int,
         clock: Callable[[], float] = time.time,
         own: OwnAddresses | None = None,
+        keeps_bodies: bool = False,
     ) -> None:
-        """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come."""
+        """Guard by this ruleset. Bodies of more bytes than `stream_above`, or of unknown length, pass as they come.
+
+        `keeps_bodies`: a view shows the other ones after their requests have ended.
+        """
         self._ruleset = ruleset
         self._known = Known(TokenCache(), GrantLedger(clock=time.monotonic))
         self._reporter = reporter
         self._stream_above = stream_above
         self._clock = clock
         self._own = own or OwnAddresses()
+        #: The bodies that wait.
+        self.held = HeldBodies(lambda: self._ruleset.handling.held_bodies_limit, keeps=keeps_bodies)
         self._exchanges = Exchanges(self._known, reporter, clock)
 
     @property
@@ -73,10 +80,10 @@ class Orgfence:
     def requestheaders(self, flow: http.HTTPFlow) -> Coroutine[None, None, None] | None:
         """Judge a request by its head and enforce the decision, or have it wait for its body."""
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
-        if flow.error is not None:
-            self.refused_unread()
-            return None
-        if flow.response is not None:
+        if flow.error is not None or flow.response is not None:
+            if flow.error is not None:
+                self.refused_unread()
+            self._reporter.unjudged()
             return None
         case = _begin(flow, self._ruleset)
         if flow.request.data.port in self._own.ports:
@@ -89,6 +96,12 @@ class Orgfence:
         case = _case_of(flow)
         if case is not None and case.is_held and flow.error is None and flow.response is None:
             self._judge(flow, case)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """Count a request that has ended while it waited to be judged: its client has gone, or has reset it."""
+        case = _case_of(flow)
+        if case is not None and case.inspection is None:
+            self._reporter.unjudged()
 
     def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
         """Return what the client is to be answered before its body is read; None lets the request go on."""

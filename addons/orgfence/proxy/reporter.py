@@ -55,6 +55,10 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 - what fails to be told was still decided
             self.failed(Stage.REPORT, error)
 
+    def unjudged(self) -> None:
+        """Tell of a request that has ended before it was judged."""
+        self._metrics.count_unjudged()
+
     def answered(self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, status: int) -> None:
         """Tell what upstream answered to a request that was let through."""
         try:

@@ -50,7 +50,8 @@ async def serve(
     raise_limit()
     own = OwnAddresses()
     stream_above = STREAM_ABOVE_WITH_VIEW if settings.web else STREAM_ABOVE
-    guard = Orgfence(policy.ruleset, reporter, stream_above=stream_above, own=own)
+    guard = Orgfence(policy.ruleset, reporter, stream_above=stream_above, own=own, keeps_bodies=settings.web)
+    metrics.show_held_bodies(lambda: guard.held.bytes)
     scope = Scope(lambda: guard.ruleset, reporter, own)
     guards: list[object] = [scope, guard, ForgottenMessages(KEPT_WITH_VIEW if settings.web else 1)]
     master = _make_master(settings, guards)

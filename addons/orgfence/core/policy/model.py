@@ -296,7 +296,12 @@ class PolicyFile(Section):
         description="How much of a body is read for a rule; more is `body_unread`. Reading takes up to 100 ms of "
         "processor time a MiB, whatever the number of rules, and other requests wait for that.",
     )
+    held_bodies_limit: Size | None = Field(
+        default=None,
+        description="How many bytes of bodies wait in one process, of all requests and answers; a body that does not "
+        "fit is `body_unread`.",
+    )
 
 
 #: The keys of the whole policy, of which one file has each.
-GLOBAL_KEYS = ("disclose", "annotate_request", "log_repeat", "body_limit")
+GLOBAL_KEYS = ("disclose", "annotate_request", "log_repeat", "body_limit", "held_bodies_limit")

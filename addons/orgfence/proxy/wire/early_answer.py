@@ -73,6 +73,14 @@ class EarlyAnswerStream(DiscardingStream, AbandonableStream, RepeatingStream):
     _is_all_head = False
     #: While the request is held: how much of its body.
     _limit: int | None = None
+    #: How many bytes of the request's body and of the answer's are counted as held.
+    _held_request = 0
+    _held_answer = 0
+
+    def __del__(self) -> None:
+        """Count nothing as held of a stream that is gone, however it ended."""
+        if self._held_request or self._held_answer:
+            self._let_go()
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Drop a request's trailers, as RFC 9110 section 6.5.1 allows: they come when it was judged already."""
@@ -110,9 +118,14 @@ class EarlyAnswerStream(DiscardingStream, AbandonableStream, RepeatingStream):
 
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:
         """Hold no more of a body than is read, where mitmproxy asks whether it holds more than its own options say."""
-        is_answer = not request and bool(self.response_body_buf)
-        is_held = request and self._limit is not None
-        checks = self._check_answer_size if is_answer else self._check_held_size if is_held else super().check_body_size
+        checks = super().check_body_size
+        if not request:
+            if self.response_body_buf:
+                checks = self._check_answer_size
+        elif self._limit is not None:
+            checks = self._check_held_size
+        elif self.request_body_buf and self.let_through:
+            checks = self._check_passed_size
         check = checks(request)
         return self._let_go_if(check) if self.context.options.body_size_limit else check
 
@@ -127,9 +140,14 @@ class EarlyAnswerStream(DiscardingStream, AbandonableStream, RepeatingStream):
         if (yield from super().check_body_size(request)):
             return True
         limit = self._gate.limit_of_answer(self.flow)
-        if limit is None or len(self.response_body_buf) <= limit:
+        size = len(self.response_body_buf)
+        if (limit is None or size <= limit) and self._gate.held.take(size - self._held_answer):
+            self._held_answer = size
             return False
-        self._gate.answer_too_long(self.flow)
+        if limit is not None:
+            self._gate.answer_too_long(self.flow)
+        self._gate.held.give_back(self._held_answer)
+        self._held_answer = 0
         held = bytes(self.response_body_buf)
         self.response_body_buf.clear()
         assert self.flow.response is not None
@@ -142,17 +160,78 @@ class EarlyAnswerStream(DiscardingStream, AbandonableStream, RepeatingStream):
     def _check_held_size(self, request: bool) -> CommandGenerator[bool]:
         if (yield from super().check_body_size(request)):
             return True
-        if self._limit is None or len(self.request_body_buf) <= self._limit:
+        size = len(self.request_body_buf)
+        if self._limit is None or (size <= self._limit and self._hold_request(size)):
             return False
         self._limit = None
+        answer = self._ask(self._gate.answer_unread)
+        if answer is not None:
+            self._let_go_of_request()
+        if not (yield from self._go_by(answer)):
+            yield from self._stream_on()
+        return True
+
+    def _check_passed_size(self, request: bool) -> CommandGenerator[bool]:
+        """Hold a body that is passed on whole, or pass it on as it comes where too many are held."""
+        if (yield from super().check_body_size(request)):
+            return True
+        if self._hold_request(len(self.request_body_buf)):
+            return False
+        yield from self._stream_on()
+        return True
+
+    def _hold_request(self, size: int) -> bool:
+        """Count so many bytes of the request's body as held, if they fit."""
+        if not self._gate.held.take(size - self._held_request):
+            return False
+        self._held_request = size
+        return True
+
+    def _stream_on(self) -> CommandGenerator[None]:
+        """Pass on what was held of the request's body, and the rest as it comes."""
         held = bytes(self.request_body_buf)
         self.request_body_buf.clear()
-        answer = self._ask(self._gate.answer_unread)
-        if not (yield from self._go_by(answer)):
-            self.flow.request.stream = True
-            yield from self.start_request_stream()
-            yield from self.client_state(RequestData(self.stream_id, held))
-        return True
+        self.flow.request.stream = True
+        yield from self.start_request_stream()
+        yield from self.client_state(RequestData(self.stream_id, held))
+        self._let_go_of_request()
+
+    def _let_go_of_request(self) -> None:
+        self.request_body_buf.clear()
+        self._gate.held.give_back(self._held_request)
+        self._held_request = 0
+
+    def flow_done(self) -> CommandGenerator[None]:
+        """End the stream when request and answer are through."""
+        self._let_go()
+        return super().flow_done()
+
+    def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> CommandGenerator[None]:
+        """End the stream, or send its request again."""
+        yield from super().handle_protocol_error(event)
+        if not self.flow.live:
+            self._let_go()
+
+    def _finish(self) -> CommandGenerator[None]:
+        self._let_go()
+        return super()._finish()
+
+    def _let_go(self) -> None:
+        """Hold nothing any more of a stream that has ended.
+
+        Layers know each other, so that only the garbage collector frees them, which may take long.
+        """
+        held, flow = self._gate.held, self.flow
+        if not (self._held_request or self._held_answer):
+            return
+        held.give_back(self._held_request + self._held_answer)
+        self._held_request = self._held_answer = 0
+        self.request_body_buf.clear()
+        self.response_body_buf.clear()
+        if not held.keeps:
+            flow.request.data.content = None
+            if flow.response is not None:
+                flow.response.data.content = None
 
     def make_server_connection(self) -> CommandGenerator[bool]:
         """Connect to upstream for a request that the gate let through, and for no other."""

@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol
 
 from mitmproxy import http
 
+from orgfence.proxy.held_bodies import HeldBodies
+
 
 class Hold(NamedTuple):
     """The request waits: for all of its body, or for more of it than is read."""
@@ -18,6 +20,9 @@ class Gate(Protocol):
     What a method returns is answered instead of going upstream, and is new each time; None lets the request go on. An
     exception refuses it. CONNECT does not come by here, nor does what mitmproxy itself refuses.
     """
+
+    #: What counts the bodies that wait, of requests and of answers.
+    held: HeldBodies
 
     def answer_early(self, flow: http.HTTPFlow) -> http.Response | Hold | None:
         """Called once a request, when all `requestheaders` hooks are through, whether they ran or not."""
