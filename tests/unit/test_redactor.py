@@ -123,6 +123,13 @@ def test_a_secret_of_the_request_is_not_shown(value: str) -> None:
     assert redactor.sentence("It is about `acme`.") == "It is about `acme`."
 
 
+def test_hosts_are_shown_by_their_labels() -> None:
+    """Those of clouds are long, and no credential goes over several labels."""
+    host = "a1b2c3d4e5f6g7h8.i9j0k1l2m3n4o5p6.eu-west-1.elb.amazonaws.com"
+    assert NO_REQUEST.host(host) == host
+    assert NO_REQUEST.host("kY3wPq9ZtR2mVx7LbN5cJd8Fs1GhT4uWe6AoQiX.example.com") == "[redacted].example.com"
+
+
 def test_short_secrets_are_no_part_of_words() -> None:
     """A password of a few letters hides itself only."""
     redactor = Redactor({"open12"})

@@ -46,7 +46,7 @@ class Notices:
         self._written[kind] = _Written(now)
 
         # The name is whatever a client wrote into its handshake.
-        fields = {"client": client, "host": NO_REQUEST.value(kind[2])}
+        fields = {"client": client, "host": NO_REQUEST.host(kind[2])}
         if written is not None and written.suppressed:
             fields["suppressed"] = str(written.suppressed)
         getattr(structlog.get_logger(), level)(event, **fields, advice=advice)

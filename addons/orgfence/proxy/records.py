@@ -105,7 +105,7 @@ def _of_flow(flow: http.HTTPFlow, redactor: Redactor) -> _OfFlow:
     return {
         "client": str(flow.client_conn.peername[0]),
         "method": redactor.value(flow.request.method),
-        "host": redactor.value(flow.request.host),
+        "host": redactor.host(flow.request.host),
         "path": redactor.path(flow.request.path.partition("?")[0]),
         "trace_id": None if trace_id is None else redactor.value(trace_id),
     }

@@ -50,10 +50,17 @@ class Redactor:
 
     def path(self, text: str) -> str:
         """Return a path of which each segment is shown as a value."""
+        return self._parts(text, "/")
+
+    def host(self, text: str) -> str:
+        """Return the name of a host of which each label is shown as a value."""
+        return self._parts(text, ".")
+
+    def _parts(self, text: str, separator: str) -> str:
         text = text[:_MAX_PATH]
         if self._holds_secret(text):
             text = self.sentence(text)
-        return "/".join(map(self.value, text.split("/", _MAX_SEGMENTS)))
+        return separator.join(map(self.value, text.split(separator, _MAX_SEGMENTS)))
 
     def sentence(self, text: str) -> str:
         """Return a text of ours, whose values have the form of no credential, without the request's own secrets."""
