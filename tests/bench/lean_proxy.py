@@ -38,6 +38,9 @@ class Open:
     def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
         """Let it through."""
 
+    def refused_unread(self) -> None:
+        """Count none."""
+
 
 async def main(kind: str, mode: str, port: int, ca_file: str | None = None) -> None:
     """Run until killed."""

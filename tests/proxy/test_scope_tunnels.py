@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.proxy.guarding import MIB, GuardingProxy, bearer, wait_until
-from tests.proxy.harness import DEADLINE, RawClient, Upstream
+from tests.proxy.harness import DEADLINE, RawClient, Upstream, client_context
 from tests.proxy.tunnelling import UNGUARDED, RawServer, echo, listening, passed_unread, socks_connect, tunnel
 
 
@@ -215,8 +215,146 @@ DRESSED = {
     "a control character": [b"FOO /api/block/globex/x\x00 HTTP/1.1\r\n"],
     "TLS of a version to come": [b"\x16\x03\x09\x00\x05hello\r\n"],
     "an alert before": [b"\x15\x03\x01\x00\x02\x01\x00"],
+    "PROXY protocol": [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET /api/block/globex/x HTTP/1.1\r\n"],
+    "PROXY protocol as a method": [b"PROXY http://localhost/api/block/globex/x HTTP/1.1\r\n"],
+    "PROXY protocol, unknown": [b"PROXY UNKNOWN\r\n", b"GET /api/block/globex/x HTTP/1.1\r\n"],
+    "PROXY protocol 2": [b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00", b"GET /api/block/globex/x HTTP/1.1\r\n"],
     "half a TLS record": [b"\x16", b"\x03"],
 }
+
+
+V2 = b"\r\n\r\n\x00\r\nQUIT\n"
+#: Headers of the PROXY protocol.
+HEADERS = {
+    "version 1": [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"],
+    "unknown": [b"PROXY UNKNOWN\r\n"],
+    "unknown, 107 bytes": [b"PROXY UNKNOWN " + b"x" * 91 + b"\r\n"],
+    "version 1 in pieces": [b"PRO", b"XY TCP6 ::1 ::1 1 ", b"2\r", b"\n"],
+    "local": [V2 + b"\x20\x00\x00\x00"],
+    "version 2": [V2 + b"\x21\x11\x00\x0c" + bytes(12)],
+    "version 2 with TLVs": [V2 + b"\x21\x11\x00\x14" + bytes(12) + b"\x04\x00\x05tlvs!"],
+    "version 2 in pieces": [V2[:3], V2[3:7], V2[7:] + b"\x21", b"\x11\x00\x0c" + bytes(11), b"\x00"],
+    "one on the other": [b"PROXY UNKNOWN\r\n" * 2 + V2 + b"\x20\x00\x00\x00", b"PROXY UNKNOWN\r\n"],
+}
+
+
+@pytest.mark.parametrize("host", [UNGUARDED, "localhost"])
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_request_behind_a_proxy_header_is_judged(proxy: GuardingProxy, header: str, host: str) -> None:
+    """As if the tunnel began there: it is blocked, or goes upstream behind the header, which arrives as it was sent."""
+    whole = b"".join(HEADERS[header])
+    request = b"GET /api/block/%s/x HTTP/1.1\r\n" + REQUEST
+    with RawServer(lambda server, connection: server.read_all(connection)) as server, proxy.counting() as counted:
+        with tunnel(proxy, server.address, host) as client:
+            for piece in HEADERS[header]:
+                client.send(piece)
+                time.sleep(0.002)
+            client.send(request % b"globex")
+            assert client.read_answer().status == 403
+        wait_until(lambda: server.received == whole)
+    assert counted['orgfence_requests_total{action="blocked"}'] == 1
+
+    def answer(server: RawServer, connection: socket.socket) -> None:
+        server.read_until(connection, b"Authorization")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        server.read_all(connection)
+
+    with RawServer(answer) as server, proxy.counting() as counted, tunnel(proxy, server.address, host) as client:
+        client.send(whole + request % b"acme")
+        assert client.read_answer().body == b"ok"
+    assert server.received.startswith(whole + b"GET /api/block/acme/x ")
+    assert counted['orgfence_requests_total{action="forwarded"}'] == 1
+    assert not passed_unread(counted)
+
+
+@pytest.mark.parametrize("header", ["version 1", "local", "one on the other"])
+def test_tls_behind_a_proxy_header_goes_by_its_name(proxy: GuardingProxy, upstream: Upstream, header: str) -> None:
+    """One to a guarded host is opened up, also where the address that was dialled is not guarded."""
+    with tunnel(proxy, upstream.tls_address) as client:
+        client.send(b"".join(HEADERS[header]))
+        # Upstream takes no such header, which ends its own part of the connection.
+        with suppress(OSError):
+            client.start_tls(client_context(proxy.ca_file), "localhost")
+            client.send(b"GET /api/block/globex/x HTTP/1.1\r\n" + REQUEST)
+            assert client.read_answer().status in (403, 502)
+    assert not upstream.requests
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_other_protocols_pass_behind_a_proxy_header(proxy: GuardingProxy, header: str) -> None:
+    """To an unguarded host, with the header as it was sent; the server may greet once it has that."""
+    whole = b"".join(HEADERS[header])
+
+    def greet(server: RawServer, connection: socket.socket) -> None:
+        server.read_until(connection, whole)
+        connection.sendall(b"220 mail.test ESMTP\r\n")
+        server.read_until(connection, b"EHLO me\r\n")
+        connection.sendall(b"250 mail.test\r\n")
+
+    with RawServer(greet) as server, proxy.counting() as counted, tunnel(proxy, server.address) as client:
+        client.send(whole)
+        assert client.take_until(b"\n") == b"220 mail.test ESMTP\r\n"
+        client.send(b"EHLO me\r\n")
+        assert client.wait_for_close() == b"250 mail.test\r\n"
+    assert server.received == whole + b"EHLO me\r\n"
+    assert passed_unread(counted) == {"non_http": 1}
+
+
+#: What must not pass, by why; and by what is counted where the host is guarded.
+REFUSED = {
+    "TLS of a version to come": (b"\x16\x03\x04\x00\x05\x01\x00\x00\x01\x00", "tls_version"),
+    "TLS of a far version": (b"\x16\x7f\x1c\x00\x05\x01\x00\x00\x01\x00", "tls_version"),
+    "an alert": (b"\x15\x03\x01\x00\x02\x01\x00", "no_client_hello"),
+    "application data": (b"\x17\x03\x03\x00\x05hello", "no_client_hello"),
+    "a change of ciphers": (b"\x14\x03\x03\x00\x01\x01", "no_client_hello"),
+    "a ServerHello": (b"\x16\x03\x03\x00\x05\x02\x00\x00\x01\x00", "no_client_hello"),
+    "an empty record": (b"\x16\x03\x03\x00\x00\x01", "no_client_hello"),
+    "SSL 2.0": (b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + bytes(37), "ssl2"),
+    "SSL 2.0 for TLS": (b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + bytes(37), "ssl2"),
+    "a PROXY line too long": (b"PROXY UNKNOWN " + b"x" * 92 + b"\r\n", "proxy_header"),
+    "a PROXY line without end": (b"PROXY UNKNOWN " + b"x" * 200, "proxy_header"),
+    "a PROXY line of another kind": (b"PROXY TCP5 1 2 3 4\r\n", "proxy_header"),
+    "too many PROXY headers": (b"PROXY UNKNOWN\r\n" * 9, "proxy_header"),
+    "a PROXY header too long": (V2 + b"\x21\x11\xff\xff", "proxy_header"),
+    "a PROXY header of no version": (V2 + b"\x31\x11\x00\x00", "proxy_header"),
+    "a PROXY header that stops": (b"PROXY TCP4 192.0", "proxy_header"),
+    "an alert behind a PROXY header": (b"PROXY UNKNOWN\r\n\x15\x03\x01\x00\x02\x01\x00", "no_client_hello"),
+}
+
+
+@pytest.mark.parametrize("host", [UNGUARDED, "localhost"])
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_must_not_pass_is_closed(proxy: GuardingProxy, what: str, host: str) -> None:
+    """Nobody waits for an answer: the tunnel ends, is counted by why, and nothing of what was refused goes upstream."""
+    data, why = REFUSED[what]
+    server = RawServer(lambda server, connection: server.read_all(connection))
+    with server, proxy.counting() as counted, tunnel(proxy, server.address, host) as client:
+        client.send(data)
+        assert client.wait_for_close() == b""
+    assert not server.received.replace(b"PROXY UNKNOWN\r\n", b"")
+    assert counted[f'orgfence_refused_connections_total{{why="{why}"}}'] == 1
+    assert not passed_unread(counted)
+
+
+@pytest.mark.parametrize("first", [SSH, b"AMQP\x00\x00\x09\x01", b"\x00\x00\x00\x08\x04\xd2\x16\x2f", b"get key\r\n"])
+def test_a_guarded_host_takes_no_other_protocol(proxy: GuardingProxy, first: bytes) -> None:
+    """A client that speaks first is not left to wait either."""
+    with RawServer(echo) as server, proxy.counting() as counted, tunnel(proxy, server.address, "localhost") as client:
+        client.send(first)
+        assert client.wait_for_close() == b""
+    assert counted['orgfence_refused_connections_total{why="non_http"}'] == 1
+
+
+@pytest.mark.parametrize("late", [[b"P", b"ROXY UNKNOWN\r\n"], [V2[:4], V2[4:] + b"\x20\x00\x00\x00"]], ids=["1", "2"])
+def test_a_proxy_header_that_comes_late_is_closed(proxy: GuardingProxy, upstream: Upstream, late: list[bytes]) -> None:
+    """Its first bytes had passed as another protocol's, and what stands behind it would not be judged."""
+    with RawServer(echo) as server, proxy.counting() as counted, tunnel(proxy, server.address) as client:
+        client.send(late[0])
+        assert client.take_exactly(len(late[0])) == late[0]
+        client.send(late[1] + b"GET /api/block/globex/x HTTP/1.1\r\n" + REQUEST)
+        assert client.wait_for_close() == b""
+    assert server.received == late[0]
+    assert counted['orgfence_refused_connections_total{why="hidden_request"}'] == 1
 
 
 @pytest.mark.parametrize("way", ["connect", "socks"])

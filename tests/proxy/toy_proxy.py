@@ -110,6 +110,9 @@ class Toy:
     def error(self, flow: http.HTTPFlow) -> None:
         self._note("error", flow)
 
+    def refused_unread(self) -> None:
+        """Nobody asks how many were."""
+
     def _note(self, hook: str, flow: http.HTTPFlow) -> None:
         self.calls[flow.request.path].append(hook)
 

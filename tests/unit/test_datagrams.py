@@ -14,7 +14,7 @@ from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics, Unguarded
 from orgfence.proxy.interception.own_addresses import OwnAddresses
 from orgfence.proxy.interception.scope import Scope
-from orgfence.proxy.interception.tunnels import Refused
+from orgfence.proxy.interception.tunnels import RefusedLayer
 from orgfence.proxy.reporter import Reporter
 
 QUIC = b"\xc0\x00\x00\x00\x01" + bytes(1200)
@@ -53,5 +53,5 @@ def test_datagrams_that_are_no_tls_pass_counted(data: bytes, port: int, passes: 
 def test_what_was_decrypted_and_is_no_http3_is_refused(above: type) -> None:
     """It is for a guarded host, and nothing in it could be judged."""
     metrics = Metrics()
-    assert isinstance(layer_for(metrics, b"anything", 443, above), Refused)
+    assert isinstance(layer_for(metrics, b"anything", 443, above), RefusedLayer)
     assert series(metrics, "orgfence_unguarded_connections_total")[Unguarded.UDP,] == 0

@@ -1,8 +1,12 @@
 """What a client's first bytes are taken for: what could still become a request is no other protocol."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orgfence.proxy.interception.first_bytes import FirstLine, Protocol, protocol_of
+
+SSL2 = b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + bytes(37)
 
 
 @pytest.mark.parametrize(
@@ -11,13 +15,22 @@ from orgfence.proxy.interception.first_bytes import FirstLine, Protocol, protoco
         (b"", Protocol.UNKNOWN),
         (b"\x16", Protocol.TLS_BEGUN),
         (b"\x16\x03", Protocol.TLS_BEGUN),
-        (b"\x16\x03\x01", Protocol.TLS),
-        (b"\x16\x03\x03\x00\x05", Protocol.TLS),
+        (b"\x16\x03\x03\x00\x05", Protocol.TLS_BEGUN),
+        (b"\x16\x03\x01\x00\x05\x01", Protocol.TLS),
         # What some server may take for TLS and mitmproxy does not.
-        (b"\x16\x03\x04", Protocol.HTTP),
-        (b"\x16\x02\x00", Protocol.HTTP),
-        (b"\x15\x03\x01", Protocol.HTTP),
-        (b"\x17\x03\x03", Protocol.HTTP),
+        (b"\x16\x03\x04", Protocol.TLS_VERSION),
+        (b"\x16\x03\x7f", Protocol.TLS_VERSION),
+        (b"\x16\x02\x00", Protocol.TLS_VERSION),
+        (b"\x16\x03\x01\x00\x05\x02", Protocol.NO_CLIENT_HELLO),
+        (b"\x16\x03\x01\x00\x00\x01", Protocol.NO_CLIENT_HELLO),
+        (b"\x14\x03", Protocol.NO_CLIENT_HELLO),
+        (b"\x15\x03\x01", Protocol.NO_CLIENT_HELLO),
+        (b"\x17\x03\x03", Protocol.NO_CLIENT_HELLO),
+        (SSL2, Protocol.SSL2),
+        (SSL2[:11], Protocol.SSL2),
+        (SSL2[:10], Protocol.OTHER),
+        (b"\x80\x2f" + SSL2[2:], Protocol.OTHER),
+        (SSL2[:3] + b"\x04\x01" + SSL2[5:], Protocol.OTHER),
         (b"\x14", Protocol.TLS_BEGUN),
         (b"\x17\x00\x00", Protocol.OTHER),
         (b"GET / HTTP/1.1\r\n", Protocol.HTTP),
@@ -75,6 +88,11 @@ def test_no_beginning_of_a_request_is_another_protocol(line: bytes) -> None:
         (b"x" * 100_000 + b" HTTP/1.1\n", True),
         (b"\n", None),
         (b"\n\n HTTP/1.0\n", True),
+        # A PROXY protocol header, of which a part had passed.
+        (b"PROXY UNKNOWN\r\n", True),
+        (b"\r\n\r\n\x00\r\nQUIT\n", True),
+        (b"\r\n\r\n\x00\r\nQUIT\r\n", False),
+        (b"PROXYING\r\n", False),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -88,3 +106,16 @@ def test_a_first_line_ends_as_a_request_or_not(line: bytes, is_request: bool | N
             if found is not None:
                 break
         assert found is is_request
+
+
+_BEGINNINGS = st.sampled_from(
+    [b"", b"G", b"\x16\x03\x01", b"\x16\x03", b"\x15", b"\x80", b"PROXY ", b"\r\n", b"FOO ", b" \t"]
+)
+
+
+@given(_BEGINNINGS, st.binary(max_size=40), st.integers(0, 255))
+def test_every_beginning_is_decided(beginning: bytes, rest: bytes, filler: int) -> None:
+    """No more than 16 KiB are waited for, whatever they are, and six bytes where TLS has begun."""
+    data = beginning + rest + bytes([filler]) * 16 * 1024
+    assert protocol_of(data) not in {Protocol.UNKNOWN, Protocol.TLS_BEGUN}
+    assert protocol_of((beginning + rest + bytes(6))[:6]) is not Protocol.TLS_BEGUN

@@ -1,5 +1,6 @@
 """The `Orgfence` header: what was found, for upstream and for the client to read; and nobody else's to send."""
 
+import re
 from collections.abc import Callable, Iterable, Set
 
 from mitmproxy import http
@@ -38,7 +39,7 @@ def outcome_value(rule_id: str, status: int) -> bytes:
 
 
 def strip(headers: http.Headers) -> None:
-    """Remove every `Orgfence` field, its look-alikes, and its name from `Connection`, which would have it removed."""
+    """Remove every `Orgfence` field, its look-alikes, and its name from what would have it removed on the next hop."""
     fields: Headers = headers.fields
     harmless = _HARMLESS.known
     for name, value in fields:
@@ -56,7 +57,7 @@ _HARMLESS = Spellings()
 
 
 def strip_named(headers: http.Headers, names: Set[bytes]) -> None:
-    """Remove every field of these canonical names, however it is spelled, and their mention in `Connection`."""
+    """Remove every field of these canonical names, however it is spelled, and what would have it removed."""
     headers.fields = tuple(_without(lambda name: canonical_name(name) in names, headers.fields))
 
 
@@ -70,12 +71,21 @@ def _is_ours(name: bytes) -> bool:
 
 
 def _names_us(value: bytes) -> bool:
-    """Return whether a `Connection` field may have ours removed on the way."""
+    """Return whether an option of the connection may have ours removed on the way."""
     return value not in OF_THE_CONNECTION and b"orgfence" in value.lower()
 
 
 def _is_connection(name: bytes) -> bool:
-    return name.lower() == b"connection"
+    """Return whether a field names others that the next hop is to remove.
+
+    `Proxy-Connection` does for those that read it as `Connection`: RFC 9112 appendix C.2.2.
+    """
+    return canonical_name(name) in _CONNECTION
+
+
+_CONNECTION = frozenset({b"connection", b"proxy-connection"})
+# Options stand between commas. White space and `;` are for whoever is not so strict.
+_SEPARATORS = re.compile(rb"[\s;]+")
 
 
 def _without(unwanted: Callable[[bytes], bool], fields: Headers) -> Iterable[tuple[bytes, bytes]]:
@@ -84,7 +94,7 @@ def _without(unwanted: Callable[[bytes], bool], fields: Headers) -> Iterable[tup
             continue
         if _is_connection(name):
             options = [option.strip() for option in value.split(b",")]
-            kept = [option for option in options if not unwanted(option)]
+            kept = [option for option in options if not any(map(unwanted, _SEPARATORS.split(option)))]
             if kept == options:
                 yield name, value
             elif kept:

@@ -118,15 +118,11 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
 
-    def refused_tunnel(self, client: Client, host: str) -> None:
-        """Tell of a tunnel to a guarded host that carries neither TLS nor HTTP."""
-        self._notices.write(
-            "tunnel_refused",
-            client=_address(client),
-            host=host,
-            advice="The policy guards this host, and what is no HTTP cannot be judged. To let other ports pass, name "
-            "the port in the rule's `hosts`, as in `host:443`.",
-        )
+    def refused_tunnel(self, client: Client, host: str, why: Refused) -> None:
+        """Tell of a tunnel that was closed, since what it carries cannot be judged and must not pass."""
+        self._metrics.count_refused(why)
+        advice = _ADVICE.get(why, "It opened with bytes by which a request could pass unjudged, and was closed.")
+        self._notices.write("tunnel_refused", client=_address(client), host=host, advice=advice)
 
     def tls_failed(self, data: tls.TlsData, host: str, *, trusts: bool) -> None:
         """Tell why a client's handshake failed, and name the client that does not trust the CA with its fix.
@@ -162,6 +158,15 @@ class Reporter:
         # Should that fail there is nobody left to tell, and the request must go its way.
         with suppress(Exception):
             structlog.get_logger().error("internal_error", where=stage.value, exc_info=error)
+
+
+_ADVICE = {
+    Refused.NON_HTTP: "The policy guards this host, and what is no HTTP cannot be judged. To let other ports pass, "
+    "name the port in the rule's `hosts`, as in `host:443`.",
+    Refused.PROXY_HEADER: "Its PROXY protocol header is malformed or too long, or one of too many.",
+    Refused.TLS_VERSION: "Its TLS record has a version that no client sends. If a client does, please report it.",
+    Refused.SSL2: "It opened with the hello of SSL 2.0, which RFC 6176 forbids. Update the client.",
+}
 
 
 def _address(client: Client) -> str:

@@ -2,11 +2,13 @@
 
 A tunnel to a host that no rule guards may carry anything, but a request in it is judged: its Host may name a guarded
 host. So whatever could still become a request is no other protocol yet, and what was let pass is watched until its
-first line has ended.
+first line has ended. TLS that mitmproxy does not read, and a server might, passes nowhere.
 """
 
 import re
 from enum import Enum, auto
+
+from orgfence.proxy.interception import proxy_header
 
 
 class Protocol(Enum):
@@ -17,9 +19,14 @@ class Protocol(Enum):
     #: The beginning of a TLS record, of which more is sure to come.
     TLS_BEGUN = auto()
     TLS = auto()
-    #: A request, or nothing that may be let pass.
     HTTP = auto()
     OTHER = auto()
+    #: TLS of another version than clients send in the first record.
+    TLS_VERSION = auto()
+    #: TLS that begins with something other than a ClientHello.
+    NO_CLIENT_HELLO = auto()
+    #: The hello of SSL 2.0.
+    SSL2 = auto()
 
 
 # https://www.rfc-editor.org/rfc/rfc8446#section-5.1
@@ -27,6 +34,14 @@ class Protocol(Enum):
 # The version is to be ignored, and servers differ in how much of it they do: Go takes any below 0x1000.
 _TLS_TYPES = frozenset(range(0x14, 0x18))
 _HANDSHAKE = 0x16
+_CLIENT_HELLO = 1
+
+# https://www.rfc-editor.org/rfc/rfc6101#appendix-E.1
+#   uint16 with the highest bit set: the length of the rest; uint8 msg_type; Version; uint16 cipher_spec_length;
+#   uint16 session_id_length; uint16 challenge_length
+# OpenSSL still takes it for the beginning of TLS.
+_SSL2_HEAD = 11
+_SSL2_VERSIONS = frozenset({b"\x00\x02", b"\x03\x00", b"\x03\x01", b"\x03\x02", b"\x03\x03", b"\x03\x04"})
 
 # https://www.rfc-editor.org/rfc/rfc9112#section-3
 #   request-line = method SP request-target SP HTTP-version
@@ -53,6 +68,8 @@ def protocol_of(data: bytes) -> Protocol:
     """Return what a client has begun to say."""
     if data[:1] and data[0] in _TLS_TYPES and (data[0] == _HANDSHAKE or data[1:2] in (b"", b"\x03")):
         return _tls(data)
+    if _is_ssl2(data):
+        return Protocol.SSL2
     if len(data) >= _MAX_UNKNOWN and not data.strip(_BLANK):
         return Protocol.OTHER
     line = data.lstrip(_BLANK)
@@ -77,20 +94,47 @@ def protocol_of(data: bytes) -> Protocol:
 
 
 def _tls(data: bytes) -> Protocol:
+    if data[0] != _HANDSHAKE:
+        # The second byte of a version has no say in whether some server goes on after it.
+        return Protocol.NO_CLIENT_HELLO if len(data) > 1 else Protocol.TLS_BEGUN
     if len(data) < 3:
         return Protocol.TLS_BEGUN
-    # What mitmproxy knows as TLS. All else of the kind must not pass as something else, and HTTP refuses it.
-    return Protocol.TLS if data[0] == _HANDSHAKE and data[1] == 3 and data[2] <= 3 else Protocol.HTTP
+    # What mitmproxy knows as TLS.
+    if data[1] != 3 or data[2] > 3:
+        return Protocol.TLS_VERSION
+    if len(data) < 6:
+        return Protocol.TLS_BEGUN
+    return Protocol.TLS if data[5] == _CLIENT_HELLO and data[3:5] != b"\x00\x00" else Protocol.NO_CLIENT_HELLO
+
+
+def _is_ssl2(data: bytes) -> bool:
+    if len(data) < _SSL2_HEAD or data[0] < 0x80 or data[2] != _CLIENT_HELLO or data[3:5] not in _SSL2_VERSIONS:
+        return False
+    rest = sum(int.from_bytes(data[place : place + 2]) for place in (5, 7, 9))
+    return int.from_bytes(data[:2]) & 0x7FFF == _SSL2_HEAD - 2 + rest
 
 
 class FirstLine:
-    """Watches the first line of what was let pass, for an end that makes it a request line after all."""
+    """Watches the first line of what was let pass, for an end that makes it a request line after all.
+
+    So does a PROXY protocol header that is told by bytes which came after the first had passed: what stands behind it
+    would be read as the beginning of a connection.
+    """
 
     def __init__(self) -> None:
         self._tail = b""
+        #: What may still be the beginning of such a header; None where that is over.
+        self._beginning: bytes | None = b""
 
     def is_request(self, data: bytes) -> bool | None:
         """Return whether the line is a request's, None where it has not ended; `data` follows what was given before."""
+        if self._beginning is not None:
+            self._beginning += data
+            if proxy_header.has_signature(self._beginning):
+                return True
+            if proxy_header.may_begin(self._beginning):
+                return None
+            data, self._beginning = self._beginning, None
         text = self._tail + data
         if not self._tail:
             text = text.lstrip(_BLANK)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from mitmproxy import tls
 from mitmproxy.addons.next_layer import _starts_like_quic as starts_like_quic
 from mitmproxy.connection import Server
-from mitmproxy.net.tls import starts_like_dtls_record
+from mitmproxy.net.tls import starts_like_dtls_record, starts_like_tls_record
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import ClientQuicLayer, ClientTLSLayer, HttpLayer, ServerTLSLayer, UDPLayer
@@ -28,11 +28,10 @@ from orgfence.core.ruleset import Ruleset
 from orgfence.observe.metrics import Stage, Unguarded
 from orgfence.proxy.interception import server_name
 from orgfence.proxy.interception.client_hello import hides_its_host, names_of
-from orgfence.proxy.interception.first_bytes import Protocol, protocol_of
 from orgfence.proxy.interception.own_addresses import OwnAddresses
 from orgfence.proxy.interception.own_ports import OwnPorts
 from orgfence.proxy.interception.silent_clients import SilentClients
-from orgfence.proxy.interception.tunnels import HalfClose, Refused, Tunnel
+from orgfence.proxy.interception.tunnels import HalfClose, RefusedLayer, Tunnel
 from orgfence.proxy.lifetime.in_flight import handler_of
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.wire.forgotten_sockets import ForgottenSockets
@@ -104,7 +103,7 @@ class Scope:
             return self._layer_for_datagrams(context, data)
         if isinstance(last, ClientTLSLayer):
             # It was decrypted, so it is for a guarded host, whatever ALPN says.
-            return None if protocol_of(data) is Protocol.TLS else HttpLayer(context, HTTPMode.transparent)
+            return None if starts_like_tls_record(data) else HttpLayer(context, HTTPMode.transparent)
         return self._tunnel_in(context)
 
     def _tunnel_in(self, context: Context) -> Layer | None:
@@ -114,14 +113,16 @@ class Scope:
             context,
             is_guarded=_is_guarded(self._in_force(), context.server, []),
             passes=lambda: self._reporter.passed_through(Unguarded.NON_HTTP),
-            refuses=lambda: self._reporter.refused_tunnel(context.client, (context.server.address or ("",))[0]),
+            refuses=lambda why: self._reporter.refused_tunnel(
+                context.client, (context.server.address or ("",))[0], why
+            ),
         )
 
     def _layer_for_datagrams(self, context: Context, data: bytes) -> Layer | None:
         last, address = context.layers[-1], context.server.address
         if isinstance(last, ClientTLSLayer) or (isinstance(last, ClientQuicLayer) and context.client.alpn != b"h3"):
             # Decrypted, so it is for a guarded host, and it is nothing that could be judged.
-            return Refused(context)
+            return RefusedLayer(context)
         if not isinstance(last, TransparentProxy) or starts_like_dtls_record(data) or starts_like_quic(data, address):
             return None
         self._reporter.passed_through(Unguarded.UDP)

@@ -11,7 +11,6 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from logging import WARNING
 
 from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events
@@ -20,11 +19,17 @@ from mitmproxy.proxy.layer import CommandGenerator, Layer
 from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 
+from orgfence.observe.metrics import Refused
+from orgfence.proxy.interception import proxy_header
 from orgfence.proxy.interception.first_bytes import FirstLine, Protocol, protocol_of
 
 #: Seconds for a client to go on with a line that might become a request's, and to speak before a server is dialled
 #: that might be waited for. Nearly all clients send what it takes in one segment.
 PATIENCE = 1.0
+#: How often as long for the end of a PROXY protocol header, which has 3 seconds for a lost segment to be sent again.
+_HEADER_WAITS = 4
+#: Each load balancer on the way may put its own header before those that are there.
+MAX_HEADERS = 8
 
 
 @dataclass
@@ -46,7 +51,7 @@ class TunnelHalfCloseHook(commands.StartHook):
     data: HalfClose
 
 
-class Refused(Layer):
+class RefusedLayer(Layer):
     """Closes a connection that carries nothing that could be judged."""
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
@@ -58,7 +63,7 @@ class Tunnel(Layer):
     """Finds out what a tunnel carries, and gives way to the layer that reads it; what nobody reads it passes itself."""
 
     def __init__(
-        self, context: Context, *, is_guarded: bool, passes: Callable[[], None], refuses: Callable[[], None]
+        self, context: Context, *, is_guarded: bool, passes: Callable[[], None], refuses: Callable[[Refused], None]
     ) -> None:
         """To a guarded host all that is no TLS is HTTP.
 
@@ -70,6 +75,9 @@ class Tunnel(Layer):
         self._refuses = refuses
         #: What came so far, for the layer that this one gives way to.
         self._kept: list[events.Event] = []
+        #: PROXY protocol headers, which upstream has got, and waits for the end of one.
+        self._headers = 0
+        self._header_waits = 0
         #: Of what is passed; None where it has ended.
         self._first_line: FirstLine | None = FirstLine()
         self._is_passing = False
@@ -111,6 +119,8 @@ class Tunnel(Layer):
             yield commands.SendData(self.context.client, event.data)
             return
         self._kept.append(event)
+        if isinstance(event, events.DataReceived) and from_client and not (yield from self._pass_headers()):
+            return
         if self._is_guarded:
             yield from self._find_out_guarded(event, from_client)
         elif isinstance(event, events.ConnectionClosed):
@@ -126,14 +136,17 @@ class Tunnel(Layer):
         if not from_client and isinstance(event, events.DataReceived):
             # A greeting, as of mail or SSH, for which the client waits; it would wait for ever. Who speaks TLS or HTTP
             # says nothing before the client has.
-            self._refuses()
-            yield from self._end()
+            yield from self._refuse(Refused.NON_HTTP)
             return
         protocol = protocol_of(self._held)
         if protocol is Protocol.OTHER:
-            self._refuses()
-        if protocol is not Protocol.TLS_BEGUN:
-            yield from self._go_by(Protocol.TLS if protocol is Protocol.TLS else Protocol.HTTP)
+            yield from self._refuse(Refused.NON_HTTP)
+        elif protocol is not Protocol.UNKNOWN:
+            yield from self._go_by(protocol)
+        elif proxy_header.may_begin(self._held):
+            yield from self._wait()
+        else:
+            yield from self._go_by(Protocol.HTTP)
 
     def _go_by(self, protocol: Protocol) -> CommandGenerator[None]:
         if protocol is Protocol.TLS:
@@ -144,6 +157,32 @@ class Tunnel(Layer):
             yield from self._pass()
         elif protocol is Protocol.UNKNOWN:
             yield from self._wait()
+        elif protocol in _REFUSED:
+            yield from self._refuse(_REFUSED[protocol])
+
+    def _pass_headers(self) -> CommandGenerator[bool]:
+        """Send PROXY protocol headers on; return whether what stands behind them is to be read now.
+
+        A server that takes them reads that as if the tunnel began there.
+        """
+        while proxy_header.is_begun(held := self._held) and protocol_of(held) is not Protocol.HTTP:
+            try:
+                length = proxy_header.header_length(held)
+            except proxy_header.ProxyHeaderError:
+                length = -1
+            if length is None:
+                yield from self._wait()
+                return False
+            self._headers += 1
+            if length < 0 or self._headers > MAX_HEADERS:
+                yield from self._refuse(Refused.PROXY_HEADER)
+                return False
+            if not (yield from self._connect()):
+                return False
+            yield commands.SendData(self.context.server, held[:length])
+            behind = events.DataReceived(self.context.client, held[length:])
+            self._kept = [event for event in self._kept if not isinstance(event, events.DataReceived)] + [behind]
+        return True
 
     def _wait(self) -> CommandGenerator[None]:
         if not self._is_waiting:
@@ -153,10 +192,14 @@ class Tunnel(Layer):
     def _waited(self) -> CommandGenerator[None]:
         if self._child is not None or self._is_passing or self._is_over:
             return
-        if not self._held:
+        held = self._held
+        if not held:
             yield from self._connect()
-        elif protocol_of(self._held) is Protocol.UNKNOWN:
-            yield from self._pass()
+        elif proxy_header.is_begun(held):
+            self._header_waits += 1
+            yield from self._wait() if self._header_waits < _HEADER_WAITS else self._refuse(Refused.PROXY_HEADER)
+        elif protocol_of(held) is Protocol.UNKNOWN:
+            yield from self._go_by(Protocol.HTTP) if self._is_guarded else self._pass()
 
     @property
     def _held(self) -> bytes:
@@ -202,8 +245,7 @@ class Tunnel(Layer):
             yield from self._relay_close(other)
         elif isinstance(event, events.DataReceived):
             if from_client and self._first_line is not None and self._is_request(self._first_line, event.data):
-                yield commands.Log("closed a tunnel: a request in it was hidden behind other bytes", WARNING)
-                yield from self._end()
+                yield from self._refuse(Refused.HIDDEN_REQUEST)
                 return
             self._count()
             yield commands.SendData(other, event.data)
@@ -223,6 +265,10 @@ class Tunnel(Layer):
         else:
             yield commands.CloseTcpConnection(other, half_close=True)
 
+    def _refuse(self, why: Refused) -> CommandGenerator[None]:
+        self._refuses(why)
+        yield from self._end()
+
     def _end(self) -> CommandGenerator[None]:
         self._is_over = True
         for connection in (self.context.server, self.context.client):
@@ -233,6 +279,13 @@ class Tunnel(Layer):
         if not self._is_counted:
             self._is_counted = True
             self._passes()
+
+
+_REFUSED = {
+    Protocol.TLS_VERSION: Refused.TLS_VERSION,
+    Protocol.NO_CLIENT_HELLO: Refused.NO_CLIENT_HELLO,
+    Protocol.SSL2: Refused.SSL2,
+}
 
 
 def _nothing() -> CommandGenerator[None]:

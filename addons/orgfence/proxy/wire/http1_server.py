@@ -41,7 +41,7 @@ def install(gate: Gate) -> None:
     # mypy lets nobody assign to a method; that is the point here.
     _http1.Http1Server.send = _send_or_end  # type: ignore[method-assign]
     _http1.Http1Server.read_headers = _read_head_and_chunks  # type: ignore[method-assign]
-    _http1.Http1Server.read_body = _read_body_or_refuse  # type: ignore[method-assign]
+    _http1.Http1Server.read_body = _read_body_or_refuse  # type: ignore[method-assign,assignment] # of this class alone
 
 
 class _Told:
@@ -81,7 +81,7 @@ def _is_broken_ahead(server: _http1.Http1Server, head: RequestHeaders) -> bool:
     except ValueError:
         # mitmproxy refuses it.
         return False
-    reader, ahead = _http1.make_body_reader(None), _http1.ReceiveBuffer()
+    reader, ahead = _http1.make_body_reader(None), type(server.buf)()
     ahead += bytes(server.buf)
     try:
         for _ in range(_MAX_CHUNKS_AHEAD):

@@ -2,9 +2,10 @@
 
 Upstreams close connections on which nothing has come for a while, and some do just as the next request is sent. A
 client that speaks to upstream itself knows how idle its connection is and sends the request again; behind a proxy it
-gets a 502 for what it did right. So we do as it would: RFC 9110 section 9.2.2 lets a proxy repeat what is idempotent,
-once and while nothing of an answer has come, and RFC 9113 section 8.7 whatever upstream says that it has not processed.
-What may not be repeated is not sent on a connection whose end is already there to be seen.
+gets a 502 for what it did right. So we do as it would: what only reads is sent again, once and while nothing of an
+answer has come, and so is whatever upstream says that it has not processed (RFC 9113 section 8.7). What may write is
+not: RFC 9110 section 9.2.2 would let a proxy repeat a PUT, but a server may take any method for another one. It is not
+sent on a connection whose end is already there to be seen.
 
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
@@ -14,7 +15,9 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 import select
 from asyncio import StreamWriter
+from urllib.parse import unquote_to_bytes
 
+from mitmproxy import http
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy.layer import CommandGenerator, Layer
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpClient, HttpLayer, HttpStream, SendHttp
@@ -29,13 +32,40 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.proxy.tunnel import TunnelLayer
 
+from orgfence.core.request import Spellings
 from orgfence.proxy.lifetime.in_flight import handler_of
 from orgfence.proxy.wire.broken_bodies import break_off
 from orgfence.proxy.wire.closed_connections import forget_errors
 from orgfence.proxy.wire.http2_client import PatientHttp2Client, UnprocessedError
 
-#: RFC 9110 section 9.2.2.
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+# https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1
+_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+
+
+def only_reads(request: http.Request) -> bool:
+    """Return whether a request may be sent twice: a safe method, and nothing by which a server may read another.
+
+    Frameworks take the method from a field (`X-HTTP-Method-Override`), from the query (`_method`) or from a form, and
+    GraphQL servers may take a mutation from the query.
+    """
+    data = request.data
+    if data.method not in _SAFE or data.content:
+        return False
+    harmless = _HARMLESS.known
+    for name, _ in data.headers.fields:
+        if name not in harmless:
+            if b"method" in name.lower():
+                return False
+            _HARMLESS.learn(name)
+    _, separator, query = data.path.partition(b"?")
+    if not separator:
+        return True
+    query = unquote_to_bytes(query).lower()
+    return b"method" not in query and b"mutation" not in query
+
+
+#: Names of fields that say nothing of a method.
+_HARMLESS = Spellings()
 
 
 class RepeatingStream(HttpStream):
@@ -47,7 +77,7 @@ class RepeatingStream(HttpStream):
 
     def make_server_connection(self) -> CommandGenerator[bool]:
         """Find or open a connection to upstream."""
-        if self.flow.request.data.method not in IDEMPOTENT or self.client_state != self.state_done:
+        if self.client_state != self.state_done or not only_reads(self.flow.request):
             self._leave_closed_connection()
         if not (yield from super().make_server_connection()):
             return False
@@ -81,7 +111,7 @@ class RepeatingStream(HttpStream):
             return False
         if isinstance(event, UnprocessedError):
             return True
-        if self.flow.request.data.method not in IDEMPOTENT:
+        if not only_reads(self.flow.request):
             return False
         speaker = speaker_on(self._http_layer, self.context.server)
         if isinstance(speaker, Http1Client):
