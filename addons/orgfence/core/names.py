@@ -9,6 +9,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +42,10 @@ _IGNORED = bytes(range(1, 33)) + b"\x7f._-+!"
 _FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[]\0", string.ascii_lowercase.encode() + b"\x80" * 4)
 
 
+# The same for a name without escapes.
+_ENDED = bytes.maketrans(string.ascii_uppercase.encode() + b"[]\0", string.ascii_lowercase.encode() + b"\x80" * 3)
+
+
 def flat(name: bytes) -> bytes:
     """Return the only form of a name, if that is ASCII; of a name beyond ASCII, `forms_of` has the forms."""
     return name.translate(_FLAT, _IGNORED)
@@ -57,13 +62,12 @@ def forms_of(name: bytes) -> list[bytes]:
 
     `org_id[a][b]` has the forms of `org_id` and of `org_id[a]` too: a server finds its value under each of them.
     """
-    texts = _ENDS.split(_decoded(name).decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)
-    forms: list[bytes] = []
-    form = b""
-    for text in texts:
-        form += _folded(text)
-        forms.append(form)
-    return list(dict.fromkeys(forms))
+    name = _decoded(name)
+    if name.isascii():
+        parts = name.translate(_ENDED, _IGNORED).split(b"\x80", _MAX_PARTS)
+    else:
+        parts = [_folded(part) for part in _ENDS.split(name.decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)]
+    return list(dict.fromkeys(accumulate(parts)))
 
 
 # PHP takes 64 levels, Rack 32 and Express 5. No rule names one of more than 16, each of which has two brackets.
@@ -112,7 +116,7 @@ def _folded(text: str, ignored: bytes = _IGNORED) -> bytes:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).casefold().replace("i\u0307", "i").replace("\u0131", "i")
         text = _BLANKS.sub("", text)
-    return text.encode("utf-8", "surrogatepass").translate(_FLAT, ignored)
+    return text.encode("utf-8", "surrogatepass").translate(_ENDED, ignored)
 
 
 # What Python's and JavaScript's `strip` and `trim` take off beyond ASCII, and what nobody sees.
