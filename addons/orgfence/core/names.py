@@ -36,7 +36,8 @@ class Found(NamedTuple):
 # What a name may hold and some server takes for nothing, or for another of these:
 # * PHP: `.`, a space and the first `[` are `_`. Spring: `!` and `_` in front mark a default. Rack: `[`, `]` around it.
 # * protobuf JSON: `orgId` is `org_id`. `+` is a space in a query. Blanks around a name are stripped by most servers.
-_IGNORED = bytes(range(1, 33)) + b"\x7f._-+!"
+# * Node's URLSearchParams takes a `?` off the beginning of a query.
+_IGNORED = bytes(range(1, 33)) + b"\x7f._-+!?"
 # What makes a name more than its letters becomes a byte beyond ASCII: an escape, an index, NUL, which ends it.
 _FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[]\0", string.ascii_lowercase.encode() + b"\x80" * 4)
 
@@ -52,12 +53,13 @@ def form_of(name: bytes) -> bytes:
     return form if form.isascii() else forms_of(name)[-1]
 
 
-def forms_of(name: bytes) -> list[bytes]:
+def forms_of(name: bytes, *, dotted: bool = False) -> list[bytes]:
     """Return all forms of a name that was sent, that of the whole name last.
 
     `org_id[a][b]` has the forms of `org_id` and of `org_id[a]` too: a server finds its value under each of them.
+    `dotted`: so has `org_id.a.b`. Cookies are never nested so, and `sid.sig` beside `sid` is a signature.
     """
-    texts = _ENDS.split(_decoded(name).decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)
+    texts = (_ENDS_OR_DOTS if dotted else _ENDS).split(_decoded(name).decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)
     forms: list[bytes] = []
     form = b""
     for text in texts:
@@ -68,8 +70,9 @@ def forms_of(name: bytes) -> list[bytes]:
 
 # PHP takes 64 levels, Rack 32 and Express 5. No rule names one of more than 16, each of which has two brackets.
 _MAX_PARTS = 32
-# What a name may end at while the server still finds its value.
+# What a name may end at while the server still finds its value; at a dot for Express with `allowDots`.
 _ENDS = re.compile(r"[\[\]\0]")
+_ENDS_OR_DOTS = re.compile(r"[\[\].\0]")
 # The escape of JavaScript's `escape`, which IIS and ASP.NET undo (ECMA-262, annex B.2.1).
 _U_ESCAPE = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")
 # One server decodes a name once, and a proxy or a framework before it may have done so too.
