@@ -197,7 +197,7 @@ def named_by_connection(request: Request) -> list[str]:
 
 def is_too_long(text: bytes, pieces: int) -> bool:
     """Return whether a query, or the cookies, are longer than servers read."""
-    return len(text) > 64 * 1024 or pieces > 4096
+    return len(text) > 64 * 1024 or pieces > 2048
 
 
 def query_values(query: bytes, wanted: str) -> Values | None:
@@ -209,7 +209,9 @@ def cookie_values(request: Request, wanted: str) -> Values | None:
     """Find a cookie; None: there are too many."""
     fields = values_of(request, "cookie")
     joined = b"".join(fields)
-    return None if is_too_long(joined, joined.count(b"=")) else cookies(fields, wanted.encode())
+    return (
+        None if is_too_long(joined, max(joined.count(b"="), joined.count(b";"))) else cookies(fields, wanted.encode())
+    )
 
 
 def body_of(policy: Policy, rule: Policy, request: Request) -> Body:

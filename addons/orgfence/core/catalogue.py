@@ -80,7 +80,7 @@ CATALOGUE: dict[Reason, Entry] = {
         "The request names several orgs where the rule says that they must agree; or a name that some servers read as "
         "the one that the rule reads (`ORG_ID`, `orgId`, `org_id[]` for `org_id`) gives an org that the token is not "
         "good for; or the header that names the org is also named by `Connection`, so that a hop may remove it on its "
-        "way; or the query, the cookies or the list of orgs are longer than servers read (64 KiB, 4,096 parameters).",
+        "way; or the query, the cookies or the list of orgs are longer than servers read (64 KiB, 2,048 parameters).",
         (
             "Name the same org in all places where the request names one.",
             "Send the org's header without naming it in `Connection`.",
@@ -147,7 +147,7 @@ CATALOGUE: dict[Reason, Entry] = {
         "Two credentials stand where the rule looks, or the request can be read as if they did (a bare carriage "
         "return, a scheme without a space behind it, hundreds of fields, a name that only some servers read as the "
         "rule's), and nobody can know which one the server will take. Or the query or the cookies, in which the rule "
-        "looks, are longer than servers read (64 KiB, 4,096 parameters).",
+        "looks, are longer than servers read (64 KiB, 2,048 parameters).",
         ("Send exactly one.",),
         status=400,
     ),

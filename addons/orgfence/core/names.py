@@ -9,6 +9,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -42,6 +43,10 @@ _IGNORED = bytes(range(1, 33)) + b"\x7f._-+!?"
 _FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[]\0", string.ascii_lowercase.encode() + b"\x80" * 4)
 
 
+# The same for a name without escapes.
+_ENDED = bytes.maketrans(string.ascii_uppercase.encode() + b"[]\0", string.ascii_lowercase.encode() + b"\x80" * 3)
+
+
 def flat(name: bytes) -> bytes:
     """Return the only form of a name, if that is ASCII; of a name beyond ASCII, `forms_of` has the forms."""
     return name.translate(_FLAT, _IGNORED)
@@ -57,22 +62,23 @@ def forms_of(name: bytes, *, dotted: bool = False) -> list[bytes]:
     """Return all forms of a name that was sent, that of the whole name last.
 
     `org_id[a][b]` has the forms of `org_id` and of `org_id[a]` too: a server finds its value under each of them.
-    `dotted`: so has `org_id.a.b`. Cookies are never nested so, and `sid.sig` beside `sid` is a signature.
+    `dotted`: so has `org_id.a.b`, in Express with `allowDots`. Cookies are never nested so, and `sid.sig` beside `sid`
+    is a signature.
     """
-    texts = (_ENDS_OR_DOTS if dotted else _ENDS).split(_decoded(name).decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)
-    forms: list[bytes] = []
-    form = b""
-    for text in texts:
-        form += _folded(text)
-        forms.append(form)
-    return list(dict.fromkeys(forms))
+    name = _decoded(name)
+    if dotted:
+        name = name.replace(b".", b"[")
+    if name.isascii():
+        parts = name.translate(_ENDED, _IGNORED).split(b"\x80", _MAX_PARTS)
+    else:
+        parts = [_folded(part) for part in _ENDS.split(name.decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)]
+    return list(dict.fromkeys(accumulate(parts)))
 
 
 # PHP takes 64 levels, Rack 32 and Express 5. No rule names one of more than 16, each of which has two brackets.
 _MAX_PARTS = 32
-# What a name may end at while the server still finds its value; at a dot for Express with `allowDots`.
+# What a name may end at while the server still finds its value.
 _ENDS = re.compile(r"[\[\]\0]")
-_ENDS_OR_DOTS = re.compile(r"[\[\].\0]")
 # The escape of JavaScript's `escape`, which IIS and ASP.NET undo (ECMA-262, annex B.2.1).
 _U_ESCAPE = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")
 # One server decodes a name once, and a proxy or a framework before it may have done so too.
@@ -115,7 +121,7 @@ def _folded(text: str, ignored: bytes = _IGNORED) -> bytes:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).casefold().replace("i\u0307", "i").replace("\u0131", "i")
         text = _BLANKS.sub("", text)
-    return text.encode("utf-8", "surrogatepass").translate(_FLAT, ignored)
+    return text.encode("utf-8", "surrogatepass").translate(_ENDED, ignored)
 
 
 # What Python's and JavaScript's `strip` and `trim` take off beyond ASCII, and what nobody sees.

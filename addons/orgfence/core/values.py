@@ -117,7 +117,10 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
     loose: list[bytes] = []
     for field in fields:
         for piece in field.split(b";"):
-            (plain if b"=" in piece else loose).append(piece)
+            if b"=" in piece:
+                plain.append(piece)
+            elif piece:
+                loose.append(piece)
         if _LOOSE.search(field.replace(b"; ", b";")):
             loose += _loose_pieces(field.translate(_AS_SPACES))
             if b"," in field:
@@ -137,9 +140,9 @@ _AS_SPACES = bytes.maketrans(_BLANKS, b" " * len(_BLANKS))
 def _loose_pieces(text: bytes) -> list[bytes]:
     """Part a field at `;` and at its spaces. Those beside a `=` part nothing, unless an empty value ends there."""
     joined = b"=".join([part.strip(b" ") for part in text.split(b"=")])
-    pieces = [piece for piece in joined.replace(b";", b" ").split(b" ") if b"=" in piece]
+    pieces = [piece for piece in joined.replace(b";", b" ").split() if b"=" in piece]
     if joined != text:
-        others = text.replace(b";", b" ").split(b" ")
+        others = text.replace(b";", b" ").split()
         pieces += [piece for piece in others if b"=" in piece and not piece.endswith(b"=")]
     return pieces
 
