@@ -17,10 +17,10 @@ class Values(NamedTuple):
 
 
 @cache  # long forms repeat their names
-def is_taken_for(sent: bytes, wanted: bytes) -> bool:
+def is_taken_for(sent: bytes, wanted: bytes, ends: str = r"[\[\]\0]") -> bool:
     """Return whether some server takes a name for the wanted one; what it ends at need not be its end."""
     text = decoded(sent)
-    starts = [text, *(text[: end.start()] for end in re.finditer(r"[\[\]\0]", text))]
+    starts = [text, *(text[: end.start()] for end in re.finditer(ends, text))]
     return letters(decoded(wanted)) in map(letters, starts)
 
 
@@ -46,7 +46,7 @@ def letters(name: str) -> str:
     if not name.isascii():
         name = unicodedata.normalize("NFKC", name).casefold().replace("i\u0307", "i").replace("\u0131", "i")
     kept = [each for each in name if not each.isspace() and unicodedata.category(each) not in ("Cc", "Cf")]
-    return "".join(each.lower() for each in kept if each not in "[]._-+!")
+    return "".join(each.lower() for each in kept if each not in "[]._-+!?")
 
 
 def parameters(query: bytes, wanted: bytes) -> Values:
@@ -60,7 +60,7 @@ def parameters(query: bytes, wanted: bytes) -> Values:
         otherwise += [
             (name, decode_form(value))
             for name, _, value in pairs
-            if decode_form(name) != wanted and name != wanted and is_taken_for(name, wanted)
+            if decode_form(name) != wanted and name != wanted and is_taken_for(name, wanted, r"[\[\].\0]")
         ]
     return Values(exactly, otherwise)
 
@@ -82,16 +82,22 @@ def cookies(fields: list[bytes], wanted: bytes) -> Values:
                 exactly.append(value)
             elif is_taken_for(name, wanted):
                 otherwise.append((name, value))
-    # Some servers part cookies at blanks, and some at commas as well; a blank beside `=` parts nothing, or it ends an
-    # empty value.
     seen = list(exactly)
-    for field in fields:
-        for separators in (rb"[; ]", rb"[;, ]"):
-            text = re.sub(rb"[\0\s]", b" ", field)
-            words = re.split(separators, re.sub(rb" *= *", b"=", text))
-            words += [word for word in re.split(separators, text) if not word.endswith(b"=")]
-            for name, equals, value in (word.partition(b"=") for word in words):
-                bare = value.strip(b'"')
-                if equals and is_taken_for(name, wanted) and not (name == wanted and bare in seen):
-                    otherwise.append((name, bare))
+    for name, equals, value in (word.partition(b"=") for field in fields for word in words_of_cookies(field)):
+        bare = value.strip(b'"')
+        if equals and is_taken_for(name, wanted) and not (name == wanted and bare in seen):
+            otherwise.append((name, bare))
     return Values(exactly, otherwise)
+
+
+def words_of_cookies(field: bytes) -> list[bytes]:
+    """Part a field as some servers do: at blanks, at these and commas, at commas alone.
+
+    A blank beside `=` parts nothing, or it ends an empty value.
+    """
+    words: list[bytes] = []
+    for separators in (rb"[; ]", rb"[;, ]"):
+        text = re.sub(rb"[\0\s]", b" ", field)
+        words += re.split(separators, re.sub(rb" *= *", b"=", text))
+        words += [word for word in re.split(separators, text) if not word.endswith(b"=")]
+    return words + [word.strip() for word in re.split(b"[;,]", field) if b"," in field]

@@ -92,6 +92,8 @@ def test_every_value_of_a_cookie_is_found(fields: list[bytes], values: list[byte
         (b"org=acme&x=1;Org=globex", [b"acme"], [(b"Org", b"globex")]),
         (b"Org=acme;b", [], [(b"Org", b"acme;b"), (b"Org", b"acme")]),
         (b"org[]", [], [(b"org[]", b"")]),
+        (b"org=acme&org.id=1&org%2Eid=2", [b"acme"], [(b"org.id", b"1"), (b"org%2Eid", b"2")]),
+        (b"?org=acme", [], [(b"?org", b"acme")]),
         (b"page[org]=1&orgs=2&%6frg=acme", [b"acme"], []),
     ],
 )
@@ -112,6 +114,7 @@ def test_what_only_another_reading_of_a_parameters_name_finds(
         (b"sid=abc; x=y\tsid = def", [b"abc"], [b"def"]),
         (b"x=y,sid=def; sid=abc", [b"abc"], [b"def"]),
         (b"x=y sid=abc,def", [], [b"abc,def", b"abc"]),
+        (b"x=y,sid=abc &def", [], [b"abc", b"abc &def"]),
         (b"x=1\0sid=def", [], [b"def"]),
         (b"x= sid=def", [], [b"def"]),
         (

@@ -37,7 +37,8 @@ class Found(NamedTuple):
 # What a name may hold and some server takes for nothing, or for another of these:
 # * PHP: `.`, a space and the first `[` are `_`. Spring: `!` and `_` in front mark a default. Rack: `[`, `]` around it.
 # * protobuf JSON: `orgId` is `org_id`. `+` is a space in a query. Blanks around a name are stripped by most servers.
-_IGNORED = bytes(range(1, 33)) + b"\x7f._-+!"
+# * Node's URLSearchParams takes a `?` off the beginning of a query.
+_IGNORED = bytes(range(1, 33)) + b"\x7f._-+!?"
 # What makes a name more than its letters becomes a byte beyond ASCII: an escape, an index, NUL, which ends it.
 _FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[]\0", string.ascii_lowercase.encode() + b"\x80" * 4)
 
@@ -57,12 +58,16 @@ def form_of(name: bytes) -> bytes:
     return form if form.isascii() else forms_of(name)[-1]
 
 
-def forms_of(name: bytes) -> list[bytes]:
+def forms_of(name: bytes, *, dotted: bool = False) -> list[bytes]:
     """Return all forms of a name that was sent, that of the whole name last.
 
     `org_id[a][b]` has the forms of `org_id` and of `org_id[a]` too: a server finds its value under each of them.
+    `dotted`: so has `org_id.a.b`, in Express with `allowDots`. Cookies are never nested so, and `sid.sig` beside `sid`
+    is a signature.
     """
     name = _decoded(name)
+    if dotted:
+        name = name.replace(b".", b"[")
     if name.isascii():
         parts = name.translate(_ENDED, _IGNORED).split(b"\x80", _MAX_PARTS)
     else:

@@ -43,21 +43,21 @@ class Pieces:
 
     __slots__ = ("_by_form", "odd_bytes")
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        """Take the pieces as they were sent; one without `=` has an empty value."""
+    def __init__(self, pieces: Iterable[bytes], *, dotted: bool = False) -> None:
+        """Take the pieces as they were sent; one without `=` has an empty value. `dotted`: dots may nest names."""
         by_form: dict[bytes, list[tuple[bytes, bytes]]] = {}
         #: The bytes of the names that hold an escape, an index or anything beyond ASCII: reading these takes time.
         self.odd_bytes = 0
         for piece in pieces:
             name, _, value = piece.partition(b"=")
             form = flat(name)
-            if form.isascii():
+            if form.isascii() and not (dotted and b"." in name):
                 forms = [form]
             else:
                 self.odd_bytes += len(name)
                 if self.odd_bytes > MAX_ODD_BYTES:
                     break
-                forms = forms_of(name)
+                forms = forms_of(name, dotted=dotted)
             for each in forms:
                 if each in by_form:
                     by_form[each].append((name, value))
@@ -76,8 +76,8 @@ MAX_ODD_BYTES = 256 * 1024
 
 def parameter_pieces(query: bytes) -> tuple[Pieces, ...]:
     """Take a query or a form apart: at `&` and, where that gives others, at `;` as well."""
-    at_ampersand = Pieces(query.split(b"&"))
-    return (at_ampersand, Pieces(_SEPARATORS.split(query))) if b";" in query else (at_ampersand,)
+    at_ampersand = Pieces(query.split(b"&"), dotted=True)
+    return (at_ampersand, Pieces(_SEPARATORS.split(query), dotted=True)) if b";" in query else (at_ampersand,)
 
 
 def find_parameter(readings: Iterable[Pieces], name: bytes) -> Found:
@@ -125,6 +125,8 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
             loose += _loose_pieces(field.translate(_AS_SPACES))
             if b"," in field:
                 loose += _loose_pieces(field.translate(_AS_SPACES).replace(b",", b";"))
+                # Perl's CGI parts at both and leaves blanks within a value, which it parts at `&`.
+                loose += [piece.strip() for piece in field.replace(b",", b";").split(b";") if b"=" in piece]
     return CookiePieces(Pieces(plain), Pieces(loose) if loose else None)
 
 
