@@ -161,14 +161,15 @@ def readings_of(rule: Policy, request: Request) -> tuple[Reading, list[Reading] 
 
 
 def may_give_up(policy: Policy, request: Request) -> bool:
-    """Return whether a path has so many states, if not readings, that the engine may leave them untried."""
+    """Return whether paths have so many states, if not readings, or so long ones, that the engine may give up."""
     paths = [request.target, *(value for name in PATH_OVERRIDES for value in values_of(request, name))]
     slashes = {slash_of(rule) for rule in policy["rules"]}
-    return any(
-        len(every_state(path, slash)) > 250 and every_reading(path, slash) is not None
-        for path in paths
-        for slash in slashes
+    both = [(path, slash) for path in paths for slash in slashes]
+    work = sum(
+        100 + len(each) + len(query) + 12 * each.count(b"%") for one in both for each, query in every_state(*one)
     )
+    is_much = work > 40_000 or any(len(every_state(*one)) > 250 for one in both)
+    return is_much and any(every_reading(*one) is not None for one in both)
 
 
 def canonical(name: bytes) -> str:

@@ -62,7 +62,10 @@ def decide(
         return failure(match, token)
     decision = _judge_token(fields, match, ruleset, token, now, body, parts)
     if known.grants is not None and isinstance(decision, Decision) and decision.reason in _MADE_BY_GRANTS:
-        return decision._replace(lineage=_lineage(credential, ruleset, known.grants, now))
+        find_lineage = partial(_lineage, credential, ruleset, known.grants, now)
+        return decision._replace(
+            lineage=find_lineage() if once is None else once(("lineage", credential), find_lineage)
+        )
     return decision
 
 

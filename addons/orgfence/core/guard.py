@@ -29,8 +29,8 @@ from orgfence.core.ruleset import Ruleset
 _MAX_NAMES = 4
 # Rules that match one request are few; of more, many ask for the same.
 _FEW = 8
-# Bytes, and segments.
-_MAX_SHOWN = 512
+# Bytes and segments of a path.
+_MAX_SHOWN, _MAX_SEGMENTS = 512, 64
 
 _OVERRIDES = OVERRIDES.union(HOST_OVERRIDES)
 
@@ -137,7 +137,7 @@ def _judge(
     ):
         return decision
     # More than is shown: a path may be read in many ways, and have thousands of segments.
-    read_as = b"" if match.reading is None else (b"/" + b"/".join(match.reading.segments[:_MAX_SHOWN]))[:_MAX_SHOWN]
+    read_as = b"" if match.reading is None else (b"/" + b"/".join(match.reading.segments[:_MAX_SEGMENTS]))[:_MAX_SHOWN]
     return decision._replace(verdict=Verdict.MISMATCH, reason=Reason.PATH_AMBIGUOUS, read_as=read_as)
 
 

@@ -190,9 +190,9 @@ _MAX_OVERRIDES = 4
 MAX_PATH = 32 * 1024
 # Each reading of a path is judged with the query once more.
 _MAX_TARGET = 32 * 1024
-#: How many matches are judged beside those of the path as it stands: those of fifty rules for one path, in as many
+#: How many matches are judged beside those of the path as it stands: those of thirty rules for one path, in as many
 #: readings as any normal path has. Each takes some ten microseconds.
-MAX_OTHER_MATCHES = 1000
+MAX_OTHER_MATCHES = 600
 #: Of how many rules it is said that nobody knows how the path is read.
 MAX_UNREAD_MATCHES = 400
 
