@@ -751,6 +751,16 @@ def registers_once(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def websocket_layer_class(patch: pytest.MonkeyPatch) -> None:
+    def relay_itself(self):
+        self.child_layer = WebsocketLayer(self.context, self.flow)
+        self._handle_event = self.passthrough
+        yield from self.child_layer.handle_event(events.Start())
+
+    patch.setattr(HttpStream, "flow_done", relay_itself)
+
+
+@change
 def messages_may_go(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WebsocketLayer, "relay_messages", nothing)
 

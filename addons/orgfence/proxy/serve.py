@@ -29,7 +29,7 @@ from orgfence.proxy.options import NEEDED
 from orgfence.proxy.relied_on.assumptions import refuse_other_mitmproxy
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.settings import Settings, apply_settings
-from orgfence.proxy.wire import mending
+from orgfence.proxy.wire import mending, websockets
 from orgfence.proxy.wire.websockets import KEPT_WITH_VIEW, ForgottenMessages
 
 
@@ -53,7 +53,11 @@ async def serve(
     guard = Orgfence(policy.ruleset, reporter, stream_above=stream_above, own=own, keeps_bodies=settings.web)
     metrics.show_held_bodies(lambda: guard.held.bytes)
     scope = Scope(lambda: guard.ruleset, reporter, own)
-    guards: list[object] = [scope, guard, ForgottenMessages(KEPT_WITH_VIEW if settings.web else 1)]
+    guards: list[object] = [scope, guard]
+    if settings.web:
+        guards.append(ForgottenMessages(KEPT_WITH_VIEW))
+    else:
+        websockets.install()
     master = _make_master(settings, guards)
     apply_settings(settings, master)
 

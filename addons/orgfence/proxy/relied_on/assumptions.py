@@ -743,6 +743,15 @@ ASSUMPTIONS = (
         private=(_EVENTS, "_paused", "_paused_event_queue"),
     ),
     Assumption(
+        "websocket_layer_class",
+        "`HttpStream` takes `WebsocketLayer` from the globals of `mitmproxy.proxy.layers.websocket`, tells it what "
+        "comes of both sides, and passes on what that sends and when it is to be woken.",
+        ("wire.websockets",),
+        "tunnels.websocket_layer_class",
+        at_start=True,
+        private=("_handle_event",),
+    ),
+    Assumption(
         "messages_may_go",
         "A WebSocket's messages are in `flow.websocket.messages`, and one can be forgotten before it is sent.",
         ("wire.websockets",),

@@ -12,9 +12,16 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator, Layer, NextLayer
-from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer, WebsocketLayer
+from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer, WebsocketLayer, websocket
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
-from mitmproxy.proxy.layers.http._events import RequestHeaders
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+)
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from mitmproxy.proxy.layers.modes import Socks5Proxy, TransparentProxy
 from mitmproxy.proxy.layers.tls import TLSLayer
@@ -30,6 +37,7 @@ from orgfence.proxy.relied_on.driven import (
     differs,
     driven_stream,
     first_difference,
+    post,
     replaced,
     server,
 )
@@ -271,6 +279,41 @@ def messages_may_go() -> str | None:
     del flow.websocket.messages[:-1]
     driven.tell(events.HookCompleted(driven.of(commands.StartHook)[-1], None))
     return first_difference((kept, 1), (driven.sent, b"\x81\x02hi"))
+
+
+class _Relaying(Layer):
+    """Sends what comes of one side to the other one, and once more when it is woken."""
+
+    def __init__(self, below: Context, flow: http.HTTPFlow) -> None:
+        super().__init__(below)
+        self.flow = flow
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            yield commands.RequestWakeup(0)
+            yield commands.SendData(self.context.server, event.data)
+        elif isinstance(event, events.Wakeup):
+            yield commands.SendData(self.context.client, b"woken")
+
+
+def websocket_layer_class() -> str | None:
+    stream = driven_stream()
+    request = post().request
+    request.headers["Sec-WebSocket-Version"] = "13"
+    response = http.Response.make(101, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+    stream.layer.context.options.websocket = True
+    with replaced(websocket, "WebsocketLayer", _Relaying):
+        stream.tell(
+            RequestHeaders(1, request, end_stream=True),
+            RequestEndOfMessage(1),
+            ResponseHeaders(1, response),
+            ResponseEndOfMessage(1),
+        )
+        below = stream.layer.child_layer
+        stream.tell(RequestData(1, b"frame"))
+        stream.tell(events.Wakeup(stream.of(commands.RequestWakeup)[-1]))
+    passed = [event.data for event in stream.http if isinstance(event, RequestData | ResponseData)]
+    return first_difference((type(below), _Relaying), (passed[-2:], [b"frame", b"woken"]))
 
 
 def hooks_pass_a_tunnel() -> str | None:

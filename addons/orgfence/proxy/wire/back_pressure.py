@@ -157,6 +157,7 @@ async def _hold_up(self: ConnectionHandler) -> None:
     is_connecting = any(transport.writer is None for transport in self.transports.values())
     if not is_connecting and _HTTP2 not in vars(self.client):
         await _drain(self)
+        await wait_while_behind(self.client)
         return
 
     task = asyncio.current_task()

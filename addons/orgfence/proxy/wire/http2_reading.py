@@ -70,7 +70,7 @@ def read(speaker: Http2Connection, data: bytes) -> CommandGenerator[None]:
     if frames.is_behind and data:
         frames.add_data(data)
         return
-    until = _clock() + SLICE_SECONDS
+    part = Slice(speaker.context.client, speaker)
     while True:
         before = len(frames) + len(data)
         frames.allow_some()
@@ -78,22 +78,44 @@ def read(speaker: Http2Connection, data: bytes) -> CommandGenerator[None]:
         data = b""
         # Nothing is read any more from a connection that is over.
         if not frames.has_frame or len(frames) == before:
-            _note(speaker, frames, is_behind=False)
+            frames.is_behind = False
+            part.end()
             return
-        if _clock() >= until:
-            _note(speaker, frames, is_behind=True)
-            yield ReadOn(0)
+        if part.is_over:
+            frames.is_behind = True
+            yield part.go_on()
             return
 
 
-def _note(speaker: Http2Connection, frames: SlicedFrames, *, is_behind: bool) -> None:
-    if is_behind != frames.is_behind:
-        frames.is_behind = is_behind
-        noted = vars(speaker.context.client)
-        noted[_BEHIND] = noted.get(_BEHIND, 0) + (1 if is_behind else -1)
+class Slice:
+    """The time for which one layer may read before others are served."""
+
+    __slots__ = ("_client", "_reader", "_until")
+
+    def __init__(self, client: Connection, reader: Layer) -> None:
+        """Begin now; `client` is the one that the reading layer serves."""
+        self._client = client
+        self._reader = reader
+        self._until = _clock() + SLICE_SECONDS
+
+    @property
+    def is_over(self) -> bool:
+        """Whether others are to be served now."""
+        return _clock() >= self._until
+
+    def go_on(self) -> ReadOn:
+        """Return the command after which the next slice begins; nothing more is read from the client's sockets."""
+        vars(self._client).setdefault(_BEHIND, set()).add(id(self._reader))
+        return ReadOn(0)
+
+    def end(self) -> None:
+        """Read from the client's sockets again: all that had come was read."""
+        behind = vars(self._client).get(_BEHIND)
+        if behind:
+            behind.discard(id(self._reader))
 
 
-# On the client, which all connections that serve it have in common: how many of these are behind.
+# On the client, which all connections that serve it have in common: which layers have not read all that has come.
 _BEHIND = "orgfence_behind"
 
 
