@@ -36,6 +36,7 @@ PARTS = {
     "memory-connections": Part("memory_connections", "Memory: 10,000 open connections", 300),
     "memory-tokens": Part("memory_tokens", "Memory: 1,000,000 requests with 200,000 tokens", 1500),
     "loading": Part("loading", "Loading a policy", 300),
+    "worst-change": Part("worst_change", "The worst change of a policy", 1800),
     "start": Part("startup", "Start", 300),
 }
 

@@ -430,3 +430,15 @@ def test_a_pipe_is_read_once() -> None:
         os.close(reading)
     assert [rule.id for rule in loaded.ruleset.rules] == ["a"]
     assert loaded.files is None
+
+
+def test_a_large_policy_is_kept_from_the_collector(tmp_path: Path) -> None:
+    """And so is what was before: to walk over either would hold up all requests."""
+    write(tmp_path, a=rules(*(f"rule-{number}" for number in range(2000))))
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        policy = read_policy(tmp_path)
+        assert gc.get_freeze_count() > before + len(policy.rules)
+    finally:
+        gc.unfreeze()

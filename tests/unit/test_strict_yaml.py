@@ -204,3 +204,27 @@ def test_a_complaint_without_a_place_stands_at_the_beginning() -> None:
         Place(source, 1, 1),
         "this cannot be read as YAML: it broke. Write it in another way",
     )
+
+
+def test_one_entry_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is validated in one piece; a list of many small entries is not."""
+    monkeypatch.setattr(strict_yaml, "MAX_ENTRY_VALUES", 10)
+    read(b"rules:\n" + b"- {a: [b, c, d]}\n" * 100)[1].raise_any()
+    ((_, message),) = faults_of(b"rules:\n- {a: [" + b"b, " * 20 + b"]}\n")
+    assert message == "more than 10 values in one entry. Make several of it"
+
+
+def test_the_number_of_lines_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is an object, whatever it holds."""
+    monkeypatch.setattr(strict_yaml, "MAX_LINES", 10)
+    assert faults_of(b"a: b\n" + b"\n" * 30) == [((1, 1), "this file has more than 10 lines. Make several files of it")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_pieces_do_not_show(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """A text is split and parsed in pieces, which may end anywhere, within CR LF as well."""
+    monkeypatch.setattr(strict_yaml, "_PIECE", size)
+    tree, faults = read("a: é\r\nü: [x, y]\r\n\r\nb: z\rc: w\n".encode())
+    faults.raise_any()
+    assert {str(key): at(tree.key(key).place) for key in tree} == {"a": (1, 1), "ü": (2, 1), "b": (4, 1), "c": (5, 1)}
+    assert tree.place.source.lines == ["a: é", "ü: [x, y]", "", "b: z", "c: w", ""]

@@ -7,7 +7,7 @@ notation for a tree (tags, aliases, merge keys, several documents) is refused: a
 
 import codecs
 import re
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import yaml
 
@@ -105,7 +105,7 @@ def read_yaml(data: bytes, name: str, order: int, faults: Faults) -> Mapping:
     _refuse_hidden(source, faults)
     builder = _Builder(source, faults)
     try:
-        for event in yaml.parse(_Pieces(text), Loader=_Loader):
+        for event in yaml.parse(cast("Any", _Pieces(text)), Loader=_Loader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         faults.stop(*explain(error, source))

@@ -75,7 +75,7 @@ def _read_entries(tree: Mapping, outside: OutsideValues) -> tuple[dict[str, Any]
         entries["rules"] = []
         for index, node in enumerate(rules):
             try:
-                entries["rules"].append(_RULE.validate_python(node, context=outside))
+                entries["rules"].append(_RULE.validate_python(node, context=cast("Any", outside)))
             except ValidationError as error:
                 errors += _errors_of(error, "rules", index)
                 if len(errors) >= MAX_FAULTS:
@@ -89,7 +89,7 @@ def _read_entries(tree: Mapping, outside: OutsideValues) -> tuple[dict[str, Any]
             if len(errors) >= MAX_FAULTS:
                 break
             try:
-                entries[part] |= adapter.validate_python({name: node}, context=outside)
+                entries[part] |= adapter.validate_python({name: node}, context=cast("Any", outside))
             except ValidationError as error:
                 errors += _errors_of(error, part)
     return entries, errors
