@@ -325,7 +325,7 @@ def _counted(shown: tuple[str, ...], count: int) -> tuple[str, ...]:
     return shown if count <= len(shown) else (*shown, f"and {count - len(shown)} more")
 
 
-# More than a person reads; a request may name thousands.
+# More than a person reads; a request or a token may name thousands.
 _MAX_ORGS = 256
 
 

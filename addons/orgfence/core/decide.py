@@ -64,7 +64,7 @@ def decide(
     if known.grants is not None and isinstance(decision, Decision) and decision.reason in _MADE_BY_GRANTS:
         find_lineage = partial(_lineage, credential, ruleset, known.grants, now)
         return decision._replace(
-            lineage=find_lineage() if once is None else once(("lineage", credential), find_lineage)
+            lineage=find_lineage() if parts is None else parts.once(("lineage", credential), find_lineage)
         )
     return decision
 

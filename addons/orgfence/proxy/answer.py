@@ -135,14 +135,6 @@ def _members(decision: Decision, shown: Shown) -> dict[str, object]:
     }
 
 
-def _first(orgs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return orgs, and of very many the first and how many more there are: a token may name thousands."""
-    return orgs if len(orgs) <= _MAX_ORGS else (*orgs[:_MAX_ORGS], f"and {len(orgs) - _MAX_ORGS} more")
-
-
-_MAX_ORGS = 100
-
-
 def _error(decision: Decision, explanation: Explanation, inspection_id: str, errors: ErrorEnvelope) -> http.Response:
     """Return an error as the API itself words it, which its SDKs can read."""
     said = Said(
@@ -182,8 +174,8 @@ def _page(decision: Decision, explanation: Explanation, inspection_id: str) -> h
     facts = {
         "Reason": str(decision.reason),
         "Rule": decision.rule.id if decision.rule is not None else "",
-        "Orgs that the request is about": ", ".join(_first(explanation.requested_orgs)),
-        "Orgs that the token is good for": ", ".join(_first(explanation.granted_orgs)),
+        "Orgs that the request is about": ", ".join(explanation.requested_orgs),
+        "Orgs that the token is good for": ", ".join(explanation.granted_orgs),
         "Inspection": inspection_id,
     }
     page = _PAGE.format(
