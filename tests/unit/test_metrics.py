@@ -189,7 +189,7 @@ def test_an_outcome_counts_only_what_block_would_stop(rule: Rule, reason: Reason
 def test_closed_families_start_at_zero() -> None:
     """An alert on `increase()` sees the first event only where there was a 0 before it."""
     metrics = Metrics()
-    assert series(metrics, "orgfence_requests_total") == {(action,): 0 for action in Action}
+    assert series(metrics, "orgfence_requests_total") == {(action,): 0 for action in (*Action, "unjudged")}
     assert series(metrics, "orgfence_unguarded_connections_total") == {(why,): 0 for why in Unguarded}
     assert series(metrics, "orgfence_internal_errors_total") == {(stage,): 0 for stage in Stage}
     assert series(metrics, "orgfence_tls_failed_clients_total") == {(): 0}

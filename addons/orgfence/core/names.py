@@ -106,7 +106,9 @@ def forms_of_members(names: Collection[str]) -> list[bytes]:
     text = "\n".join(names)
     if text.count("\n") >= len(names):
         text = "\n".join([name.replace("\n", "") for name in names])
-    return _folded(_TO_NUL.sub("", text), _IGNORED_IN_LINE).split(b"\n")
+    if "\0" in text:
+        text = _TO_NUL.sub("", text)
+    return _folded(text, _IGNORED_IN_LINE).split(b"\n")
 
 
 # To a reader in C a name ends at NUL.
