@@ -262,6 +262,21 @@ def head_buffer(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def lengths_are_parsed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(mitmproxy.net.http.http1, "expected_http_body_size", lambda *_: 0)
+
+
+@change
+def request_heads(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Http1Server, "read_headers", nothing)
+
+
+@change
+def broken_chunks(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Http1Server, "read_body", nothing)
+
+
+@change
 def unreadable_heads(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http1Server, "read_headers", nothing)
 

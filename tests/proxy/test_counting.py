@@ -124,6 +124,18 @@ EXPECTED = dict(
             for why in ("ech", "host_not_guarded", "no_sni", "non_http", "sni_differs", "udp")
         ),
         *(
+            counted("refused_connections", f"why={why}", 0)
+            for why in (
+                "bad_request",
+                "hidden_request",
+                "no_client_hello",
+                "non_http",
+                "proxy_header",
+                "ssl2",
+                "tls_version",
+            )
+        ),
+        *(
             counted("internal_errors", f"where={where}", 0)
             for where in ("tls", "inspect", "enforce", "response", "report", "reload")
         ),
@@ -154,7 +166,9 @@ def test_every_request_is_counted_once(shared_upstream: Upstream, way: Way) -> N
         metrics = proxy.metrics()
     assert {
         name: number for name, number in metrics.items() if "_total" in name and name.startswith("orgfence_")
-    } == EXPECTED | dict([counted("unguarded_connections", f"why={passed}", 1)])
+    } == EXPECTED | dict(
+        [counted("unguarded_connections", f"why={passed}", 1), counted("refused_connections", "why=bad_request", 1)]
+    )
     assert metrics["orgfence_inspection_duration_seconds_count"] == len(MIX)
     assert metrics["orgfence_observe_override"] == 0
 

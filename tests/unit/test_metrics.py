@@ -19,7 +19,7 @@ from orgfence.core.request import UNREAD
 from orgfence.core.rule import Coverage, Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.token import OrgClaim, Token, TokenKind
-from orgfence.observe.metrics import Metrics, Stage, Unguarded
+from orgfence.observe.metrics import Metrics, Refused, Stage, Unguarded
 
 ORGS = OrgNames({"acme": "1", "globex": "2"})
 
@@ -191,6 +191,7 @@ def test_closed_families_start_at_zero() -> None:
     metrics = Metrics()
     assert series(metrics, "orgfence_requests_total") == {(action,): 0 for action in (*Action, "unjudged")}
     assert series(metrics, "orgfence_unguarded_connections_total") == {(why,): 0 for why in Unguarded}
+    assert series(metrics, "orgfence_refused_connections_total") == {(why,): 0 for why in Refused}
     assert series(metrics, "orgfence_internal_errors_total") == {(stage,): 0 for stage in Stage}
     assert series(metrics, "orgfence_tls_failed_clients_total") == {(): 0}
 
@@ -199,9 +200,11 @@ def test_events_of_the_proxy_are_counted() -> None:
     """Each counting method reaches its own family."""
     metrics = Metrics()
     metrics.count_unguarded(Unguarded.NON_HTTP)
+    metrics.count_refused(Refused.SSL2)
     metrics.count_tls_failed_client()
     metrics.count_internal_error(Stage.RESPONSE)
     assert value(metrics, "orgfence_unguarded_connections_total", why="non_http") == 1
+    assert value(metrics, "orgfence_refused_connections_total", why="ssl2") == 1
     assert value(metrics, "orgfence_tls_failed_clients_total") == 1
     assert value(metrics, "orgfence_internal_errors_total", where="response") == 1
 

@@ -291,11 +291,11 @@ ASSUMPTIONS = (
     # HTTP/1.
     Assumption(
         "head_buffer",
-        "HTTP/1 connections take `ReceiveBuffer`, h11's, from the globals of `_http1`.",
+        "HTTP/1 connections take `ReceiveBuffer`, h11's, from the globals of `_http1`; it keeps bytes in `_data`.",
         ("wire.heads",),
         "http1.head_buffer",
         at_start=True,
-        private=(_HTTP1, "h11._receivebuffer"),
+        private=(_HTTP1, "h11._receivebuffer", "_data"),
     ),
     Assumption(
         "unreadable_heads",
@@ -307,11 +307,34 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "chunked_reader",
-        "`make_body_reader` takes `ChunkedReader`, h11's, from the globals of `_http1`; its end has the trailers.",
+        "`make_body_reader` takes `ChunkedReader`, h11's, from the globals of `_http1`; its end has the trailers, and "
+        "it is `_reading_trailer` behind the last chunk.",
         ("wire.trailers",),
         "http1.chunked_reader",
         at_start=True,
-        private=(_HTTP1, "h11._readers"),
+        private=(_HTTP1, "h11._readers", "h11._receivebuffer", "_reading_trailer"),
+    ),
+    Assumption(
+        "lengths_are_parsed",
+        "`expected_http_body_size` and `validate_headers` read a length by `validate.parse_content_length`, and hand "
+        "on its `ValueError`.",
+        ("wire.lengths",),
+        "http1.lengths_are_parsed",
+    ),
+    Assumption(
+        "request_heads",
+        "`Http1Server` reads a head by `http1.read_request_head`, whose `ValueError` is a 400; neither that nor a "
+        "request without a host calls a hook.",
+        ("wire.request_lines", "wire.http1_server"),
+        "http1.request_heads",
+    ),
+    Assumption(
+        "broken_chunks",
+        "`Http1Server` has `read_headers` hand a head on and then `read_body`, which closes the connection where it "
+        "cannot read a chunk.",
+        ("wire.http1_server",),
+        "http1.broken_chunks",
+        private=(_HTTP1, _EVENTS, _BASE),
     ),
     Assumption(
         "body_ends",

@@ -9,9 +9,11 @@ from h11._readers import ChunkedReader, Http10Reader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
+from mitmproxy.net.http import http1 as net_http1
+from mitmproxy.net.http import validate
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import _http1
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, _http1
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     RequestData,
@@ -85,7 +87,14 @@ def chunked_reader() -> str | None:
     with replaced(_http1, "ChunkedReader", Ours):
         reader = _http1.make_body_reader(None)
     end: Any = reader(_buffer(b"0\r\nname: value\r\n\r\n"))
-    return first_difference((type(reader), Ours), (list(end.headers), [(b"name", b"value")]))
+    # Each call of it is for `__call__`, behind the last chunk as well.
+    begun = Ours(), Ours()
+    begun[0](_buffer(b"1\r\nx")), begun[1](_buffer(b"0\r\n"))
+    return first_difference(
+        (type(reader), Ours),
+        (list(end.headers), [(b"name", b"value")]),
+        ([each._reading_trailer for each in begun], [False, True]),
+    )
 
 
 def _buffer(data: bytes) -> ReceiveBuffer:
@@ -99,7 +108,8 @@ def head_buffer() -> str | None:
         pass
 
     with replaced(_http1, "ReceiveBuffer", Ours):
-        return differs([type(_client().layer.buf), type(_serving().layer.buf)], [Ours, Ours])
+        kinds = [type(_client().layer.buf), type(_serving().layer.buf)]
+    return first_difference((kinds, [Ours, Ours]), (bytes(_buffer(b"begun")._data), b"begun"))
 
 
 def unreadable_heads() -> str | None:
@@ -122,6 +132,52 @@ def unreadable_heads() -> str | None:
         (serving.of(ReceiveHttp), []),
         (bool(asked.of(commands.CloseConnection)), True),
         ([type(event).__name__ for event in asked.http], ["ResponseProtocolError"]),
+    )
+
+
+def lengths_are_parsed() -> str | None:
+    def none(_length: object) -> int:
+        raise ValueError
+
+    request = http.Request.make("POST", "http://example.com/", b"body")
+    found = []
+    with replaced(validate, "parse_content_length", none):
+        for read in (net_http1.expected_http_body_size, validate.validate_headers):
+            try:
+                read(request)
+            except ValueError:
+                found.append(read.__name__)
+    return differs(found, ["expected_http_body_size", "validate_headers"])
+
+
+def request_heads() -> str | None:
+    def unreadable(_lines: list[bytes]) -> http.Request:
+        raise ValueError("no head")
+
+    with replaced(net_http1, "read_request_head", unreadable):
+        serving = _serving()
+    hostless = Driven(HttpLayer(context(), HTTPMode.regular))
+    hostless.tell(events.DataReceived(hostless.layer.context.client, b"GET / HTTP/1.1\r\n\r\n"))
+    return first_difference(
+        (serving.sent[9:12], b"400"),
+        (serving.of(ReceiveHttp), []),
+        (hostless.sent[9:12], b"400"),
+        (hostless.of(commands.StartHook), []),
+    )
+
+
+def broken_chunks() -> str | None:
+    head = b"POST http://example.com/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    serving = _serving(head + b"x\r\n")
+    with replaced(Http1Server, "read_headers", lambda _, event: iter([commands.Log(type(event).__name__)])):
+        reading = _serving(head)
+    with replaced(Http1Server, "read_body", lambda _, event: iter([commands.Log(type(event).__name__)])):
+        told = _serving(head)
+    return first_difference(
+        (serving.seen, ["ReceiveHttp", "CloseConnection", "ReceiveHttp"]),
+        (serving.layer.request_done, False),
+        (reading.seen, ["Log"]),
+        (told.seen, ["ReceiveHttp", "Log"]),
     )
 
 
