@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-from tests.bench.policies import policy
+from tests.bench import policies
 from tests.bench.processes import Running, free_port, running
 
 RULES = 100
@@ -67,10 +67,12 @@ def lean(upstream: Upstream, home: Path, *, mended: bool = True) -> Iterator[Run
 
 
 @contextmanager
-def orgfence(upstream: Upstream, home: Path, arguments: Sequence[str] = ()) -> Iterator[Orgfence]:
-    """Run `orgfence run` by a policy of 100 rules, which the benchmarks' requests comply with."""
+def orgfence(
+    upstream: Upstream, home: Path, arguments: Sequence[str] = (), *, policy: bytes | None = None
+) -> Iterator[Orgfence]:
+    """Run `orgfence run` by a policy, by default one of 100 rules, which the benchmarks' requests comply with."""
     file = home / "policy.yaml"
-    file.write_bytes(policy(RULES))
+    file.write_bytes(policies.policy(RULES) if policy is None else policy)
     port, admin = free_port(), free_port()
     command = [sys.executable, "-m", "orgfence", "run", "--policy", str(file), "--mode", f"reverse:{upstream.url}"]
     listening = ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]

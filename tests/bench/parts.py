@@ -35,6 +35,8 @@ PARTS = {
     "memory-reading": Part("memory_reading", "Memory: an HTTP/2 client that stops reading", 300),
     "memory-connections": Part("memory_connections", "Memory: 10,000 open connections", 300),
     "memory-tokens": Part("memory_tokens", "Memory: 1,000,000 requests with 200,000 tokens", 1500),
+    "memory-held": Part("memory_held", "Memory: bodies that stall", 120),
+    "rapid-reset": Part("rapid_reset", "An HTTP/2 client that resets every stream", 300),
     "loading": Part("loading", "Loading a policy", 300),
     "worst-change": Part("worst_change", "The worst change of a policy", 1800),
     "start": Part("startup", "Start", 300),

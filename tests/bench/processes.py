@@ -38,7 +38,8 @@ def running(command: Sequence[str], port: int, environment: dict[str, str] | Non
                 last = said.read().strip().splitlines()[-1:] or ["it said nothing"]
                 raise RuntimeError(f"`{' '.join(command)[:200]}` does not listen: {last[0]}")
             yield Running(process.pid, port)
-            if process.poll() is not None:
+            # By 0 it ends where it was asked to.
+            if process.poll():
                 raise RuntimeError(f"`{' '.join(command)[:200]}` has ended by itself: {process.returncode}")
         finally:
             stop(process)

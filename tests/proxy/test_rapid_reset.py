@@ -200,6 +200,7 @@ def test_streams_of_a_connection_that_lasts_are_forgotten(monkeypatch: pytest.Mo
     flood = Flood([(b":method", b"GET"), (b":scheme", b"https"), (b":path", b"/"), (b":authority", b"localhost")])
     driven.tell(events.DataReceived(driven.layer.conn, BEGINNING))
     for _ in range(50):
+        driven.commands.clear()
         driven.tell(events.DataReceived(driven.layer.conn, flood.requests(100, end=False)))
         for stream in range(flood.last - 198, flood.last + 2, 2):
             driven.layer.h2_conn.reset_stream(stream)

@@ -38,7 +38,8 @@ class SlicedFrames(FrameBuffer):
 
     #: Whether bytes wait for their turn.
     is_behind = False
-    _may_give: float = float("inf")
+    #: How many frames may be given; None: all.
+    _may_give: int | None = None
 
     def allow_some(self) -> None:
         """Give up to the next request, or a few frames that begin none."""
@@ -46,10 +47,11 @@ class SlicedFrames(FrameBuffer):
 
     def __next__(self) -> Frame:
         """Return the next frame, while one may be given."""
-        if self._may_give <= 0:
+        if self._may_give == 0:
             raise StopIteration
         frame = super().__next__()
-        self._may_give = 0 if isinstance(frame, HeadersFrame) else self._may_give - 1
+        if self._may_give is not None:
+            self._may_give = 0 if isinstance(frame, HeadersFrame) else self._may_give - 1
         return frame
 
     def __len__(self) -> int:
