@@ -48,7 +48,7 @@ STAGES = {
     "body_by_head": "orgfence.proxy.addon.body_by_head",
     "request": "orgfence.proxy.addon.Orgfence.request",
     "body_of": "orgfence.proxy.addon.body_of",
-    "read_body": "orgfence.core.body.RequestBody.json_values",
+    "read_body": "orgfence.core.body.RequestBody.find_members",
     "answer_held": "orgfence.proxy.addon.Orgfence.answer_held",
     "answer_unread": "orgfence.proxy.addon.Orgfence.answer_unread",
     "strip_named": "orgfence.proxy.annotation.strip_named",

@@ -84,6 +84,14 @@ CASES = [
         "blocked: path_ambiguous",
         path=b"/orgs/a%2fglobex",
     ),
+    Case(
+        "MatchEntry.names",
+        "org: [{path: o}, {query: org}], paths: ['/orgs/{o}'], names: exact, pass_without: [org]",
+        "org: [{path: o}, {query: org}], paths: ['/orgs/{o}'], pass_without: [org]",
+        GRANTED,
+        "blocked: org_ambiguous",
+        path=b"/orgs/acme?Org=globex",
+    ),
     Case("ExceptEntry.paths", f"{VALUE}, except: [{{paths: [/orgs/**]}}]", VALUE, GRANTED, REFUSED),
     Case(
         "ExceptEntry.claims",
