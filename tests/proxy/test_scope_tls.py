@@ -338,9 +338,9 @@ def test_a_guarded_host_that_greets_is_refused(resolving: GuardingProxy) -> None
             assert client.wait_for_close() == b""
     assert server.received == b""
     assert not passed_unread(counted)
-    event = resolving.wait_for_event("tunnel_refused")
+    assert counted['orgfence_refused_connections_total{why="non_http"}'] == 2
+    event = resolving.wait_for_event("tunnel_refused", lambda event: "`hosts`" in event["advice"])
     assert (event["client"], event["host"]) == ("127.0.0.1", "api.test")
-    assert "hosts" in event["advice"]
 
 
 OFFERS = {

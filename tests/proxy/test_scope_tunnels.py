@@ -317,7 +317,6 @@ REFUSED = {
     "too many PROXY headers": (b"PROXY UNKNOWN\r\n" * 9, "proxy_header"),
     "a PROXY header too long": (V2 + b"\x21\x11\xff\xff", "proxy_header"),
     "a PROXY header of no version": (V2 + b"\x31\x11\x00\x00", "proxy_header"),
-    "a PROXY header that stops": (b"PROXY TCP4 192.0", "proxy_header"),
     "an alert behind a PROXY header": (b"PROXY UNKNOWN\r\n\x15\x03\x01\x00\x02\x01\x00", "no_client_hello"),
 }
 
@@ -343,6 +342,15 @@ def test_a_guarded_host_takes_no_other_protocol(proxy: GuardingProxy, first: byt
         client.send(first)
         assert client.wait_for_close() == b""
     assert counted['orgfence_refused_connections_total{why="non_http"}'] == 1
+
+
+def test_a_proxy_header_that_stops_is_closed(proxy: GuardingProxy) -> None:
+    """After the time that a lost segment takes to be sent again, and not as another protocol."""
+    with RawServer(echo) as server, proxy.counting() as counted, tunnel(proxy, server.address) as client:
+        client.send(b"PROXY TCP4 192.0")
+        assert client.wait_for_close() == b""
+    assert server.received == b""
+    assert counted['orgfence_refused_connections_total{why="proxy_header"}'] == 1
 
 
 @pytest.mark.parametrize("late", [[b"P", b"ROXY UNKNOWN\r\n"], [V2[:4], V2[4:] + b"\x20\x00\x00\x00"]], ids=["1", "2"])

@@ -21,13 +21,13 @@ class _Written:
 
 
 class Notices:
-    """Writes the same event about the same client and host at most once in a while."""
+    """Writes the same event about the same client and host, with the same advice, at most once in a while."""
 
     def __init__(self, repeat: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
         """Write the same again only after so many seconds, which may change at any time."""
         self._repeat = repeat
         self._clock = clock
-        self._written: OrderedDict[tuple[str, str, str], _Written] = OrderedDict()
+        self._written: OrderedDict[tuple[str, str, str, str], _Written] = OrderedDict()
 
     def write(
         self, event: str, *, client: str, host: str = "", level: Literal["info", "warning"] = "warning", advice: str
@@ -35,7 +35,7 @@ class Notices:
         """Write a line, or count it where its like was written a moment ago."""
         now = self._clock()
         # A host is whatever the client named, so it is cut.
-        kind = event, client, host[:255]
+        kind = event, client, host[:255], advice
         written = self._written.get(kind)
         if written is not None and now < written.at + self._repeat():
             written.suppressed += 1
