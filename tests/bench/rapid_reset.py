@@ -37,6 +37,7 @@ def rows(run: Run) -> list[Row]:
         with sampling("resident memory", proxy.process.pid) as curve, _Asking(proxy) as waits:
             _flood(proxy, count)
             time.sleep(2)
+        judged = proxy.counted("forwarded") - len(waits.seconds)
         ended = _end(proxy.process.pid)
     what = f"{count:,} HTTP/2 requests that are reset at once"
     grown = curve.peak - curve.start
@@ -44,7 +45,12 @@ def rows(run: Run) -> list[Row]:
     wait = f"{longest:.2f} s in {len(waits.seconds)} requests"
     return [
         Row(f"{what}: longest wait of others", wait, f"≤ {_LONGEST_WAIT:g} s", longest <= _LONGEST_WAIT),
-        Row(f"{what}: memory", curve.words(), f"+ ≤ {_ALLOWANCE:.0f} MiB", grown <= _ALLOWANCE),
+        Row(
+            f"{what}: memory",
+            f"{curve.words()}; {judged:,} were judged",
+            f"+ ≤ {_ALLOWANCE:.0f} MiB",
+            grown <= _ALLOWANCE,
+        ),
         Row(f"{what}: SIGTERM to the end", f"{ended:.1f} s", f"≤ {_DRAIN:.0f} s", ended <= _DRAIN),
     ]
 
