@@ -6,7 +6,7 @@ from orgfence.core import parts as parts_module
 from orgfence.core import requested as requested_module
 from orgfence.core.names import Found
 from orgfence.core.orgs import OrgNames
-from orgfence.core.parts import MAX_BYTES, MAX_PIECES, Parts, is_too_long
+from orgfence.core.parts import MAX_BYTES, MAX_PIECES, Parts
 from orgfence.core.requested import requested_by
 from orgfence.core.rule import OrgSource, PlaceKind
 
@@ -53,7 +53,6 @@ def test_all_queries_of_a_request_are_bounded_together() -> None:
 )
 def test_what_is_too_long(query: bytes, too_long: bool) -> None:
     """In bytes, or in pieces."""
-    assert is_too_long(query) is too_long
     assert (Parts().parameter(query, b"org") is None) is too_long
 
 
