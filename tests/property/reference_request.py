@@ -9,8 +9,9 @@ from tests.property.reference_token import Policy, listed
 
 from orgfence.core.request import Request
 
-#: Normalised host and port.
+#: Normalised host and port; `ANY_PORT`: at whichever it was asked.
 type Name = tuple[bytes, int]
+ANY_PORT = -1
 
 METHOD_OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override"]
 PATH_OVERRIDES = ["x-original-url", "x-rewrite-url"]
@@ -25,14 +26,19 @@ def guarded_names(policy: Policy, request: Request) -> list[Name]:
     return _guarded(policy, {read_name(name, port) for name, port in named})
 
 
+def own_hosts(request: Request) -> set[bytes]:
+    """Return every host that the request names itself, without the ports."""
+    named = [*(authority.name for authority in request.authorities), *values_of(request, "host")]
+    return {read_name(name, 0)[0] for name in named}
+
+
 def overriding_names(policy: Policy, request: Request) -> list[Name]:
     """Return every other host that a field puts in the place of the request's own, as far as some rule is for it."""
     named = [item for field in HOST_OVERRIDES for value in values_of(request, field) for item in value.split(b",")]
     pairs = [pair for value in values_of(request, "forwarded") for pair in re.split(b"[,;]", value)]
     named += [pair.partition(b"=")[2] for pair in pairs if pair.partition(b"=")[0].strip().lower() == b"host"]
-    default = 443 if request.scheme == b"https" else 80
-    hosts = {read_name(name.strip(b'" '), default) for name in named}
-    return _guarded(policy, hosts - set(guarded_names(policy, request)))
+    hosts = {read_name(name.strip(b'" '), 0)[0] for name in named} - own_hosts(request)
+    return _guarded(policy, {(host, ANY_PORT) for host in hosts})
 
 
 def _guarded(policy: Policy, hosts: set[Name]) -> list[Name]:
@@ -50,7 +56,7 @@ def host_captures(template: str, name: Name) -> dict[str, bytes] | None:
     """Return what a host template captures; None: it does not match."""
     host, port = name
     pattern, _, wanted_port = template.lower().partition(":")
-    if wanted_port and int(wanted_port) != port:
+    if wanted_port and port not in {int(wanted_port), ANY_PORT}:
         return None
     if pattern == "*":
         return {}

@@ -84,6 +84,17 @@ def test_what_proxies_send_changes_nothing(field: tuple[bytes, bytes]) -> None:
         assert said(ruleset, request_of(b"/", RIGHT, field, hosts=(b"elsewhere.test",))) == "unmatched"
 
 
+def test_the_same_host_at_another_port_is_no_other_host() -> None:
+    """A proxy before this one names the host that the request is for, most often without its port."""
+    ruleset = ruleset_of(
+        "match: {hosts: ['acme.t.example.com:8443']}, org: {value: acme}",
+        "match: {hosts: ['acme.t.example.com:9443']}, org: {value: globex}",
+    )
+    for field in (b"acme.t.example.com", b"ACME.t.example.com:443"):
+        request = request_of(b"/", RIGHT, (b"X-Forwarded-Host", field), hosts=(b"acme.t.example.com:8443",))
+        assert said(ruleset, request) == "forwarded: org_granted"
+
+
 def test_it_is_said_which_field_named_the_host() -> None:
     """Where only that host fails; under another reading of the path too."""
     ruleset = ruleset_of(TENANTS)

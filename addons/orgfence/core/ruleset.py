@@ -13,7 +13,7 @@ from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.host_overrides import HOST_OVERRIDES, overriding_hosts
 from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matches_of
 from orgfence.core.orgs import OrgNames
-from orgfence.core.policy.host_names import without_many_international
+from orgfence.core.policy.host_names import host_readings, without_many_international
 from orgfence.core.policy.index import Guarded, HostMatch, Route, RouteIndex
 from orgfence.core.policy.readings import EncodedSlash
 from orgfence.core.request import Authority, Fields, Request, WantedFields, scan_headers
@@ -171,17 +171,25 @@ class Ruleset:
         return self.index.guarded(request.authorities, tuple(names), 443 if request.scheme == b"https" else 80)
 
     def overriding(self, request: Request, fields: Fields, guarded: Guarded) -> Guarded:
-        """Return the same for each host that a header field puts in the place of the request's own, but for those."""
+        """Return the same for each host that a header field puts in the place of the request's own, but for those.
+
+        An application takes its port from elsewhere, so such a host counts at every port.
+        """
         port = 443 if request.scheme == b"https" else 80
-        found: list[tuple[HostMatch, ...]] = []
         overriding = overriding_hosts(fields)
+        own = _names_of(
+            (*request.authorities, *(Authority(host, port) for host in fields.get(b"host", ())[:_HOSTS_READ]))
+        )
+        found: list[tuple[HostMatch, ...]] = []
         for host in without_many_international([*overriding]):
-            # An application takes its port from elsewhere, so the port that a field names says nothing. A proxy before
-            # this one names the host that the request is for anyhow, or its own, which is unguarded.
+            authority = Authority(host, port)
+            # A proxy before this one names the host that the request is for anyhow, or its own, which is unguarded.
+            if _names_of((authority,)) <= own:
+                continue
             new = tuple(
                 match._replace(override=overriding[host])
-                for match in self.index.hosts(Authority(host, port), any_port=True)
-                if not any(match in own for own in guarded)
+                for match in self.index.hosts(authority, any_port=True)
+                if not any(match in known for known in guarded)
             )
             if new and new not in found:
                 found.append(new)
@@ -200,6 +208,10 @@ class Ruleset:
         `is_overridden`: whether a field may put another method or path in the place of the request's own.
         """
         return matches_of(request, fields, guarded, self.slashes, is_overridden=is_overridden)
+
+
+def _names_of(authorities: Iterable[Authority]) -> frozenset[bytes]:
+    return frozenset(name for authority in authorities for name, _ in host_readings(authority))
 
 
 # More Host fields than anybody sends, and few enough for all of them to be read.
