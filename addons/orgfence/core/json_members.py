@@ -7,7 +7,7 @@ candidate for a name counts.
 import re
 from collections.abc import Collection, Iterable
 from itertools import chain, islice
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from orgfence.core.json_document import Json
 from orgfence.core.names import Found, OtherName, forms_of_members
@@ -101,6 +101,9 @@ class _Grouped[Key, Value](NamedTuple):
         return [self.first[key], *self.further.get(key, ())] if key in self.first else []
 
 
+_NONE: _Grouped[Any, Any] = _Grouped({}, {})
+
+
 class _Members(NamedTuple):
     """The members of the objects that a pointer leads to, and the lists that it leads to."""
 
@@ -116,7 +119,9 @@ class _Members(NamedTuple):
     @classmethod
     def of(cls, parents: _Reached) -> Self:
         """Look at each member once."""
-        others = _Grouped.of(_limited(_members_of(parents.otherwise)))
+        others: _Grouped[str, _Other] = (
+            _Grouped.of(_limited(_members_of(parents.otherwise))) if parents.otherwise else _NONE
+        )
         children = _Grouped.of(chain.from_iterable([each for each in parents.exactly if isinstance(each, tuple)]))
         lists = [each for each in parents.exactly if isinstance(each, list)]
         return cls(children, _by_form(children.first), others, _by_form(others.first), lists, parents.otherwise)
@@ -144,7 +149,7 @@ class _Members(NamedTuple):
 
 
 def _by_form(names: Collection[str]) -> _Grouped[bytes, str]:
-    return _Grouped.of(zip(forms_of_members(names), names, strict=True)) if names else _Grouped({}, {})
+    return _Grouped.of(zip(forms_of_members(names), names, strict=True)) if names else _NONE
 
 
 def _limited[Item](items: Iterable[Item]) -> list[Item]:

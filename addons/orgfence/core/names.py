@@ -38,9 +38,9 @@ class Found(NamedTuple):
 # * PHP: `.`, a space and the first `[` are `_`. Spring: `!` and `_` in front mark a default. Rack: `[`, `]` around it.
 # * protobuf JSON: `orgId` is `org_id`. `+` is a space in a query. Blanks around a name are stripped by most servers.
 # * Node's URLSearchParams takes a `?` off the beginning of a query.
-_IGNORED = bytes(range(1, 33)) + b"\x7f._-+!?"
+IGNORED = bytes(range(1, 33)) + b"\x7f._-+!?"
 # What makes a name more than its letters becomes a byte beyond ASCII: an escape, an index, NUL, which ends it.
-_FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[]\0", string.ascii_lowercase.encode() + b"\x80" * 4)
+FLAT = bytes.maketrans(string.ascii_uppercase.encode() + b"%[]\0", string.ascii_lowercase.encode() + b"\x80" * 4)
 
 
 # The same for a name without escapes.
@@ -49,7 +49,7 @@ _ENDED = bytes.maketrans(string.ascii_uppercase.encode() + b"[]\0", string.ascii
 
 def flat(name: bytes) -> bytes:
     """Return the only form of a name, if that is ASCII; of a name beyond ASCII, `forms_of` has the forms."""
-    return name.translate(_FLAT, _IGNORED)
+    return name.translate(FLAT, IGNORED)
 
 
 def form_of(name: bytes) -> bytes:
@@ -69,7 +69,7 @@ def forms_of(name: bytes, *, dotted: bool = False) -> list[bytes]:
     if dotted:
         name = name.replace(b".", b"[")
     if name.isascii():
-        parts = name.translate(_ENDED, _IGNORED).split(b"\x80", _MAX_PARTS)
+        parts = name.translate(_ENDED, IGNORED).split(b"\x80", _MAX_PARTS)
     else:
         parts = [_folded(part) for part in _ENDS.split(name.decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)]
     return list(dict.fromkeys(accumulate(parts)))
@@ -85,12 +85,16 @@ _U_ESCAPE = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")
 _MAX_DECODINGS = 3
 
 
+# An `int` is found in bytes ten times as fast as bytes are.
+_PERCENT, _SMALL_U, _CAPITAL_U = b"%uU"
+
+
 def _decoded(name: bytes) -> bytes:
     """Undo escapes for as long as there are any."""
     for _ in range(_MAX_DECODINGS):
-        if b"%" not in name:
+        if _PERCENT not in name:
             break
-        name = unquote_to_bytes(_U_ESCAPE.sub(_character, name) if b"u" in name or b"U" in name else name)
+        name = unquote_to_bytes(_U_ESCAPE.sub(_character, name) if _SMALL_U in name or _CAPITAL_U in name else name)
     return name
 
 
@@ -106,17 +110,19 @@ def forms_of_members(names: Collection[str]) -> list[bytes]:
     text = "\n".join(names)
     if text.count("\n") >= len(names):
         text = "\n".join([name.replace("\n", "") for name in names])
-    return _folded(_TO_NUL.sub("", text), _IGNORED_IN_LINE).split(b"\n")
+    if "\0" in text:
+        text = _TO_NUL.sub("", text)
+    return _folded(text, _IGNORED_IN_LINE).split(b"\n")
 
 
 # To a reader in C a name ends at NUL.
 _TO_NUL = re.compile(r"\0[^\n]*")
-_IGNORED_IN_LINE = _IGNORED.replace(b"\n", b"")
+_IGNORED_IN_LINE = IGNORED.replace(b"\n", b"")
 
 
 # Go's encoding/json, Newtonsoft and others match names without regard to case, and some of them by upper case: then
 # the Turkish i with and without a dot is an i. Code pages fit a full-width letter to the plain one.
-def _folded(text: str, ignored: bytes = _IGNORED) -> bytes:
+def _folded(text: str, ignored: bytes = IGNORED) -> bytes:
     """Return the letters that a part of a name has in common with all that some server takes for the same."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).casefold().replace("i\u0307", "i").replace("\u0131", "i")

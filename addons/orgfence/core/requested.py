@@ -24,8 +24,6 @@ class Requested(NamedTuple):
 
     def joined(self, other: Self) -> "Requested":
         """Return these orgs and others behind them, each once."""
-        if not self.orgs and not self.others:
-            return other
         return Requested(tuple(dict.fromkeys((*self.orgs, *other.orgs))), (*self.others, *other.others))
 
 
@@ -38,25 +36,28 @@ def requested_by(
     """
     others = () if exact_names else found.others
     if not source.split and not others and len(found.values) <= _FEW:
-        return Requested(_normalised(found.values, orgs, salesforce_ids))
+        return Requested(normalised(found.values, orgs, salesforce_ids=salesforce_ids))
     # What was found is shared by all who ask for it, and is kept here, so that no other can have its identity.
     asked = id(found), source.split, salesforce_ids, exact_names
     if asked not in parts.requested:
-        parts.requested[asked] = found, _all_of(Found(found.values, others), source.split, orgs, salesforce_ids)
+        parts.requested[asked] = (
+            found,
+            _all_of(Found(found.values, others), source.split, orgs, salesforce_ids=salesforce_ids),
+        )
     return parts.requested[asked][1]
 
 
-def _all_of(found: Found, separator: bytes, orgs: OrgNames, salesforce_ids: bool) -> Requested | None:
+def _all_of(found: Found, separator: bytes, orgs: OrgNames, *, salesforce_ids: bool) -> Requested | None:
     values = _split(found.values, separator)
     others: dict[bytes, OtherName] = {}
     for other in found.others:
-        for org in _normalised(_split([other.value], separator), orgs, salesforce_ids):
+        for org in normalised(_split([other.value], separator), orgs, salesforce_ids=salesforce_ids):
             others.setdefault(org, other)
             if len(others) > MAX_OTHERS:
                 return None
     if len(values) > MAX_VALUES:
         return None
-    return Requested(_normalised(values, orgs, salesforce_ids), tuple(others.items()))
+    return Requested(normalised(values, orgs, salesforce_ids=salesforce_ids), tuple(others.items()))
 
 
 def _split(values: list[bytes], separator: bytes) -> list[bytes]:
@@ -65,7 +66,9 @@ def _split(values: list[bytes], separator: bytes) -> list[bytes]:
     return [part.strip(b" ") for value in values for part in value.split(separator, MAX_VALUES + 1)]
 
 
-def _normalised(values: Iterable[bytes], orgs: OrgNames, salesforce_ids: bool) -> tuple[bytes, ...]:
+def normalised(values: Iterable[bytes], orgs: OrgNames, *, salesforce_ids: bool) -> tuple[bytes, ...]:
     """Return each org once."""
-    normalised = map(orgs.normalise, values)
-    return tuple(dict.fromkeys(map(salesforce_id, normalised) if salesforce_ids else normalised))
+    ids = [orgs.normalise(value) for value in values]
+    if salesforce_ids:
+        ids = [salesforce_id(org) for org in ids]
+    return tuple(dict.fromkeys(ids)) if len(ids) > 1 else tuple(ids)

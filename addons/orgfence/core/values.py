@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from orgfence.core.names import Found, OtherName, flat, form_of, forms_of
+from orgfence.core.names import FLAT, IGNORED, Found, OtherName, form_of, forms_of
 
 _SEPARATORS = re.compile(rb"[&;]")
+# An `int` is found in bytes ten times as fast as bytes are.
+_EQUALS, _PERCENT, _PLUS = b"=%+"
 
 
 def query_values(query: bytes, name: bytes) -> list[bytes]:
@@ -38,6 +40,9 @@ def cookie_values(fields: Iterable[bytes], name: bytes) -> list[bytes]:
     return find_cookie(cookie_pieces(fields), name).values
 
 
+_DOT = ord(".")  # an `int` is found in bytes ten times as fast as bytes are
+
+
 class Pieces:
     """`name=value` pieces by the forms of their names, so that any number of names is looked up at the same cost."""
 
@@ -50,8 +55,8 @@ class Pieces:
         self.odd_bytes = 0
         for piece in pieces:
             name, _, value = piece.partition(b"=")
-            form = flat(name)
-            if form.isascii() and not (dotted and b"." in name):
+            form = name.translate(FLAT, IGNORED)  # `flat`, without a call for each
+            if form.isascii() and not (dotted and _DOT in name):
                 forms = [form]
             else:
                 self.odd_bytes += len(name)
@@ -97,7 +102,7 @@ def find_parameter(readings: Iterable[Pieces], name: bytes) -> Found:
 
 def _decoded(text: bytes) -> bytes:
     """Decode one part of a query as forms encode it: percent escapes, and `+` for a space."""
-    if b"%" in text or b"+" in text:
+    if _PERCENT in text or _PLUS in text:
         return unquote_to_bytes(text.replace(b"+", b" "))
     return text
 
@@ -116,11 +121,9 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
     plain: list[bytes] = []
     loose: list[bytes] = []
     for field in fields:
-        for piece in field.split(b";"):
-            if b"=" in piece:
-                plain.append(piece)
-            elif piece:
-                loose.append(piece)
+        pieces = field.split(b";")
+        plain += [piece for piece in pieces if _EQUALS in piece]
+        loose += [piece for piece in pieces if _EQUALS not in piece and piece]
         if _LOOSE.search(field.replace(b"; ", b";")):
             loose += _loose_pieces(field.translate(_AS_SPACES))
             if b"," in field:
@@ -140,10 +143,10 @@ _AS_SPACES = bytes.maketrans(_BLANKS, b" " * len(_BLANKS))
 def _loose_pieces(text: bytes) -> list[bytes]:
     """Part a field at `;` and at its spaces. Those beside a `=` part nothing, unless an empty value ends there."""
     joined = b"=".join([part.strip(b" ") for part in text.split(b"=")])
-    pieces = [piece for piece in joined.replace(b";", b" ").split() if b"=" in piece]
+    pieces = [piece for piece in joined.replace(b";", b" ").split() if _EQUALS in piece]
     if joined != text:
         others = text.replace(b";", b" ").split()
-        pieces += [piece for piece in others if b"=" in piece and not piece.endswith(b"=")]
+        pieces += [piece for piece in others if _EQUALS in piece and not piece.endswith(b"=")]
     return pieces
 
 
