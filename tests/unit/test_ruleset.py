@@ -49,7 +49,10 @@ def test_a_rule_is_for_the_hosts_that_it_names(name: bytes, port: int, rules: se
         ((b"a.test", b"other.test"), [], b"https", {"a"}),
         ((b"a.test",), [(b"Host", b"b.test")], b"https", {"a", "b"}),
         ((), [(b"Host", b"a.test"), (b"hOST", b"b.test")], b"https", {"a", "b"}),
-        ((b"other.test",), [(b"X-Host", b"a.test")], b"https", set()),
+        # An application may read it there; it takes its port from elsewhere.
+        ((b"other.test",), [(b"X-Host", b"a.test")], b"https", {"a"}),
+        ((b"other.test",), [(b"X-Forwarded-Host", b"port.test")], b"https", {"443", "80"}),
+        ((b"other.test",), [(b"Origin", b"https://a.test")], b"https", set()),
         # Where the Host header has no port, it is the scheme's.
         ((), [(b"Host", b"port.test")], b"https", {"443"}),
         ((), [(b"Host", b"port.test")], b"http", {"80"}),

