@@ -3,13 +3,14 @@
 Each client paces itself, so that the load is what was asked for and not what the machine can do.
 """
 
+import os
 import random
 import socket
 import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,9 @@ rules:
     org: {{path: org}}
     enforcement: annotate
   - {{id: body, match: {{hosts: [localhost], paths: ["/*/body/**"]}}, org: {{body: /org}}, enforcement: block}}
+  - {{id: cookie, match: {{hosts: [localhost], paths: ["/*/cookie/**"]}}, org: {{cookie: org}}, enforcement: block}}
+  - {{id: query, match: {{hosts: [localhost], paths: ["/*/query/**"]}}, org: {{query: org_id}}, enforcement: block}}
+  - {{id: reset, match: {{hosts: [localhost], paths: ["/*/reset/{{org}}/**"]}}, org: {{path: org}}, enforcement: block}}
 """
 
 
@@ -58,6 +62,13 @@ class Seen:
         self._lock = threading.Lock()
         self.requests: Counter[Judged] = Counter()
         self.complaints: list[str] = []
+        #: How long the slowest ordinary request took, in seconds.
+        self.slowest = 0.0
+
+    def waited(self, seconds: float) -> None:
+        """Note how long an ordinary request took."""
+        with self._lock:
+            self.slowest = max(self.slowest, seconds)
 
     def note(self, judged: Judged) -> None:
         """Count a request."""
@@ -106,9 +117,12 @@ class Clients:
         """Some requests of each kind, on one connection or several of a client that lives no longer."""
         with self._proxy.client(way) as client:
             for _ in range(random.randrange(1, 30)):
-                random.choice(
+                act = random.choice(
                     (self._allowed, self._foreign, self._annotated, self._body, self._large, self._unmatched)
-                )(client)
+                )
+                started = time.monotonic()
+                act(client)
+                self.seen.waited(time.monotonic() - started)
                 time.sleep(random.uniform(0, 0.12))
 
     def _allowed(self, client: httpx.Client) -> None:
@@ -213,12 +227,14 @@ class Clients:
         time.sleep(0.5)
 
     def _change(self) -> None:
-        """Change the policy to one that can be loaded, or to one that cannot, and wait until that was seen."""
+        """Change the policy to one that can be loaded, or to what cannot, and wait until that was seen."""
         result = "failure" if self.changes["success"] % 4 == 3 and random.random() < 0.5 else "success"
         self.changes[result] += 1
         number = sum(self.changes.values())
-        text = policy(number) if result == "success" else f"{policy(number)}mistake: {number}\n"
-        write_over(self._proxy.policy_file, text)
+        if result == "success":
+            write_over(self._proxy.policy_file, policy(number))
+        else:
+            random.choice((self._mistake, self._endless_value, self._pipe))(number)
         name = f'orgfence_policy_reloads_total{{result="{result}"}}'
         until = time.monotonic() + DEADLINE
         while self._proxy.metrics()[name] < self.changes[result]:
@@ -228,13 +244,23 @@ class Clients:
             time.sleep(0.2)
         time.sleep(3)
 
+    def _mistake(self, number: int) -> None:
+        write_over(self._proxy.policy_file, f"{policy(number)}mistake: {number}\n")
 
-def run_for(seconds: float, clients: Clients) -> None:
+    def _endless_value(self, number: int) -> None:
+        write_over(self._proxy.policy_file, f"{policy(number)}mistake: {'token=' + 'a1b2' * 10_000}\n")
+
+    def _pipe(self, number: int) -> None:
+        """Put a pipe that nobody writes to in the file's place."""
+        pipe = self._proxy.policy_file.with_name(f".pipe-{number}")
+        os.mkfifo(pipe)
+        pipe.replace(self._proxy.policy_file)
+
+
+def run_for(seconds: float, acts: Mapping[str, Act], seen: Seen) -> None:
     """Have all clients act, each in a thread and over and over, for so long."""
     until = time.monotonic() + seconds
-    threads = [
-        threading.Thread(target=_repeat, args=(name, act, until, clients.seen)) for name, act in clients.acts().items()
-    ]
+    threads = [threading.Thread(target=_repeat, args=(name, act, until, seen)) for name, act in acts.items()]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Ten minutes of everything at once: what is left is what was there before, and no request was lost or counted wrong.
+"""Ten minutes of everything at once, attacks too: nothing is left, and no request was lost, late or counted wrong.
 
     uv run pytest -m soak -s tests/system/test_soak.py
 
@@ -8,6 +8,7 @@
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from statistics import median
 
 import pytest
@@ -15,6 +16,8 @@ from tests.proxy.guarding import GuardingProxy
 from tests.proxy.harness import Upstream
 from tests.proxy.holding import held, launch, settle
 from tests.proxy.odd_upstream import OddUpstream
+from tests.proxy.tunnelling import RawServer, echo
+from tests.system.hostile_soaking import Attackers
 from tests.system.soaking import Clients, Samples, Seen, policy, run_for, sampling
 
 SECONDS = float(os.environ.get("ORGFENCE_SOAK_SECONDS", "600"))
@@ -25,42 +28,64 @@ def test_what_is_left_after_ten_minutes_of_mixed_traffic(caplog: pytest.LogCaptu
     """No fault, no complaint, counters that agree with the clients, memory and files as they were, nothing left."""
     # It tells of every write of upstream's to a client that has gone.
     caplog.set_level(logging.ERROR, "asyncio")
-    with Upstream() as upstream, OddUpstream() as odd, GuardingProxy(upstream, policy(0), launcher=launch) as proxy:
+    with (
+        Upstream() as upstream,
+        OddUpstream() as odd,
+        RawServer(echo) as unguarded,
+        GuardingProxy(upstream, policy(0), launcher=launch) as proxy,
+    ):
         clients = Clients(proxy, odd)
-        for act in clients.acts().values():
+        attackers = Attackers(proxy, unguarded, clients.seen)
+        acts = clients.acts() | attackers.acts()
+        for act in acts.values():
             act()
         before = held(proxy)
+        clients.seen.slowest = 0.0
         with sampling(proxy, SECONDS / 400) as samples:
-            run_for(SECONDS, clients)
+            run_for(SECONDS, acts, clients.seen)
         _tell(clients, samples)
         assert not clients.seen.complaints, "\n".join(clients.seen.complaints[:20])
         settle(proxy, before)
-        _assert_counted(proxy, clients)
+        _assert_counted(proxy, clients, attackers)
         assert "Traceback" not in proxy.output
+    assert clients.seen.slowest <= 1.0
     _assert_flat("MiB", samples.resident, 4.0)
     _assert_flat("open files", samples.files, 8.0)
 
 
-def _assert_counted(proxy: GuardingProxy, clients: Clients) -> None:
-    """What the proxy counted is exactly what the clients saw."""
+def _assert_counted(proxy: GuardingProxy, clients: Clients, attackers: Attackers) -> None:
+    """What the proxy counted is exactly what the clients saw; of a stream that they reset at once they see nothing."""
     metrics, seen = proxy.metrics(), clients.seen
     assert not any(value for name, value in metrics.items() if name.startswith("orgfence_internal_errors_total"))
+    unseen = _decisions(metrics, "reset")
+    assert unseen <= attackers.resets
     for action in ("forwarded", "annotated", "blocked", "unmatched"):
-        assert metrics[f'orgfence_requests_total{{action="{action}"}}'] == seen.total(action=action), action
+        counted = metrics[f'orgfence_requests_total{{action="{action}"}}'] - unseen * (action == "forwarded")
+        assert counted == seen.total(action=action), action
+    unjudged = metrics['orgfence_requests_total{action="unjudged"}'] - seen.total(action="unjudged")
+    assert 0 <= unjudged <= attackers.resets - unseen
     for result, count in clients.changes.items():
         assert metrics[f'orgfence_policy_reloads_total{{result="{result}"}}'] == count, result
     assert _outcomes_counted(dict(metrics)) == _outcomes_seen(seen)
-    for rule in ("block", "annotate", "body"):
-        counted = sum(
-            value
-            for name, value in metrics.items()
-            if name.startswith("orgfence_decisions_total{") and f'rule="{rule}"' in name
-        )
-        assert counted == seen.total(rule=rule), rule
+    for rule in ("block", "annotate", "body", "cookie", "query"):
+        assert _decisions(metrics, rule) == seen.total(rule=rule), rule
+    assert metrics["orgfence_held_body_bytes"] == 0
+
+
+def _decisions(metrics: Mapping[str, float], rule: str) -> float:
+    return sum(
+        value
+        for name, value in metrics.items()
+        if name.startswith("orgfence_decisions_total{") and f'rule="{rule}"' in name
+    )
 
 
 def _outcomes_counted(metrics: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith("orgfence_outcomes_total{") and value}
+    return {
+        name: value
+        for name, value in metrics.items()
+        if name.startswith("orgfence_outcomes_total{") and value and 'rule="reset"' not in name
+    }
 
 
 def _outcomes_seen(seen: Seen) -> dict[str, float]:
@@ -88,9 +113,10 @@ def _tell(clients: Clients, samples: Samples) -> None:
 
     actions = ", ".join(
         f"{clients.seen.total(action=action):,} {action}"
-        for action in ("forwarded", "annotated", "blocked", "unmatched")
+        for action in ("forwarded", "annotated", "blocked", "unmatched", "unjudged")
     )
     sys.stdout.write(
         f"\n{SECONDS:.0f} s: {sum(clients.seen.requests.values()):,} requests ({actions}), changes {clients.changes}\n"
+        f"the slowest ordinary request took {clients.seen.slowest:.2f} s\n"
         f"by quarter: {by_quarter(samples.resident)} MiB, {by_quarter(samples.files)} open files\n"
     )
