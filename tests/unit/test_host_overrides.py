@@ -21,6 +21,7 @@ FIELDS = [
     (b"X-Host", OTHER),
     (b"X-HTTP-Host-Override", OTHER),
     (b"Forwarded", b"host=" + OTHER),
+    (b"Forwarded", b"host=\x1f" + OTHER + b"\xa0"),
     (b"forwarded", b"for=192.0.2.1;Host = " + OTHER + b";proto=https"),
     (b"Forwarded", b'for=192.0.2.1, for="[2001:db8::1]:80";host="' + OTHER + b'"'),
     (b"Forwarded", b'host="globe\\x.t.example.com"'),

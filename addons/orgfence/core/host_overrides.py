@@ -63,5 +63,5 @@ def _of_url(text: bytes) -> bytes:
 
 
 _ESCAPE = re.compile(rb"\\(.)")
-_EQUALS = re.compile(rb"\s*=\s*")
+_EQUALS = re.compile(rb"[\s\x1c-\x1f\x85\xa0]*=[\s\x1c-\x1f\x85\xa0]*")
 _BETWEEN_PAIRS = re.compile(rb"[,;\s\x1c-\x1f\x85\xa0]+")
