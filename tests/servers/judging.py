@@ -123,6 +123,9 @@ _EDGES = re.compile(r"""^[\s"',;]+|[\s"',;\0]+$""")
 
 def _tenant(host: str) -> str:
     """Return the tenant that a host names, as an app takes it from there; empty: it is no tenant's."""
-    name = host.strip().strip('"').lower().partition(":")[0].rstrip(".")
+    name = host.strip(" \t[]").lower().partition(":")[0].rstrip(".")
     tenant, dot, rest = name.partition(".")
-    return tenant if dot and rest == "t.example.com" else ""
+    return tenant if dot and rest == "t.example.com" and _LABEL.fullmatch(tenant) else ""
+
+
+_LABEL = re.compile(r"[a-z0-9-]+")

@@ -26,6 +26,7 @@ FIELDS = [
     (b"X-Forwarded-Host", WRONG + b", acme.t.example.com"),
     (b"X-Forwarded-Host", b"lb.internal " + WRONG + b" lb.internal"),
     (b"Forwarded", b"host=" + WRONG),
+    (b"Forwarded", b"host=\x1f" + WRONG + b"\xa0"),
     (b"Forwarded", b"for=192.0.2.1; HOST = " + WRONG + b" ;proto=https"),
     (b"Forwarded", b'for="[2001:db8::1]:80", by=x;Host="' + WRONG + b':443"'),
     (b"Forwarded", rb'host="glo\bex.t.example.com"'),

@@ -103,6 +103,6 @@ def _hosts_of_pairs(pairs: Iterable[bytes]) -> Iterator[bytes]:
 
 
 _SEPARATOR = re.compile(rb"[,;\s\x1c-\x1f\x85\xa0]")
-_AROUND_EQUALS = re.compile(rb"(?<!\s)\s*=\s*")
+_AROUND_EQUALS = re.compile(rb"(?<![\s\x1c-\x1f\x85\xa0])[\s\x1c-\x1f\x85\xa0]*=[\s\x1c-\x1f\x85\xa0]*")
 _PAIR = re.compile(rb'(?:[^,;"]|"(?:[^"\\]|\\.)*+"?+)++', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
