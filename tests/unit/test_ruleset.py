@@ -11,7 +11,8 @@ from orgfence.core.ruleset import Ruleset
 def matched(ruleset: Ruleset, request: Request) -> set[str]:
     """Return the ids of the rules that match in some reading."""
     fields = scan_headers(request.headers, ruleset.wanted_headers)
-    matches = ruleset.matching(request, fields, ruleset.hosts_of(request, fields))
+    guarded = ruleset.hosts_of(request, fields)
+    matches = ruleset.matching(request, fields, guarded + ruleset.overriding(request, fields, guarded))
     return {match.route.rule.id for match in matches}
 
 

@@ -47,8 +47,6 @@ def decide(
 
     if body is None and rule.token_in_form:
         return NeedBody(ruleset.handling.body_limit)
-    if parts is None and rule.reads_parts:
-        parts = Parts()
     credential = _find_credential(fields, reading.query, rule, body, parts)
     if isinstance(credential, OtherName):
         return _by_other_name(failure(match, Reason.CREDENTIAL_AMBIGUOUS), credential)

@@ -110,20 +110,9 @@ def _few(head: dict[str, Node]) -> dict[str, Node]:
 def _without(aside: set[tuple[int | str, ...]], tree: Mapping, head: dict[str, Node]) -> dict[str, object]:
     """Return the tree without what is set aside. A version is needed to go on."""
     source, line, column = tree.place
-    rest: dict[str, object] = {"version": Scalar(str(VERSION), (source, line, column), quoted=False)}
-    parts = {top for top, *_ in aside}
-    known = PolicyFile.keys()
-    for key, node in head.items():
-        if (key,) in aside or key not in known:
-            continue
-        if key in parts and isinstance(node, Mapping):
-            rest[key] = {name: item for name, item in node.items() if (key, name) not in aside}
-        elif key in parts and isinstance(node, Sequence):
-            rest[key] = [item for index, item in enumerate(node) if (key, index) not in aside]
-        else:
-            # As it is: `{file: PATH}` stands for a single value.
-            rest[key] = node
-    return rest
+    version: dict[str, object] = {"version": Scalar(str(VERSION), (source, line, column), quoted=False)}
+    known, faulty = PolicyFile.keys(), {top for top, *_ in aside}
+    return version | {key: node for key, node in head.items() if key in known and key not in faulty}
 
 
 def _explain(details: ErrorDetails, tree: Mapping) -> tuple[Place, str]:
