@@ -90,6 +90,7 @@ EXPECTED = dict(
         counted("requests", "action=blocked", 6),
         counted("requests", "action=unmatched", 1),
         counted("requests", "action=unjudged", 0),
+        ("orgfence_log_lines_lost_total", 0),
         counted("decisions", "enforcement=block reason=org_granted rule=block verdict=allow", 7),
         counted("decisions", "enforcement=block reason=org_not_granted rule=block verdict=mismatch", 3),
         counted("decisions", "enforcement=block reason=credential_ambiguous rule=block verdict=mismatch", 1),
