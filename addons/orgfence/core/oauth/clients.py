@@ -30,7 +30,7 @@ class Clients(NamedTuple):
 
 def clients_of(parameters: Parameters, fields: Fields, issuer: OAuthIssuer) -> Clients:
     """Return who sends a token request. `fields` holds its `Authorization` fields, by canonical name."""
-    said = parameters.meant("client_id")
+    said = [*map(_plain, parameters.meant("client_id"))]
     also: list[str] = []
     for raw in _basic_clients(fields):
         decoded = unquote_plus(raw)
@@ -59,18 +59,25 @@ def client_id(value: str) -> str | None:
     return value if 0 < len(value) <= _MAX_CLIENT else None
 
 
+def _plain(client: str) -> str:
+    """Return a client's id as servers read it that strip it, or end it at NUL."""
+    return client.partition("\0")[0].strip()
+
+
 # https://www.rfc-editor.org/rfc/rfc7617#section-2: user-pass = user-id ":" password, in base64.
 def _basic_clients(fields: Fields) -> list[str]:
     found = []
     for value in fields.get(b"authorization", ()):
-        scheme, _, credentials = value.strip().partition(b" ")
-        if scheme.lower() == b"basic":
+        scheme, *credentials = value.split(None, 1)[:2] or [b""]
+        if scheme.lower() == b"basic" and credentials:
             try:
                 # Many servers take it without padding, or in the alphabet for URLs.
-                decoded = base64.b64decode(credentials.translate(_STANDARD_ALPHABET) + b"==").decode()
+                decoded = base64.b64decode(credentials[0].translate(_STANDARD_ALPHABET) + b"==")
+                # The password, which is left out, may be in any encoding.
+                client = decoded.partition(b":")[0].decode()
             except (binascii.Error, UnicodeDecodeError):
                 continue
-            found.append(decoded.partition(":")[0])
+            found.append(_plain(client))
     return [client for client in found if client]
 
 
