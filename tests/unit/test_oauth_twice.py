@@ -38,6 +38,7 @@ def post(sign_ins: SignIns, body: bytes, *headers: tuple[bytes, bytes], path: by
         (b"client_id=other", (basic(b"pinned:p\xe4ss"),), b""),
         (b"client_id=other", ((b"Authorization", b"Basic\tcGlubmVkOng="),), b""),
         (b"client_id=other", (basic(b"pinned \0:x"),), b""),
+        (b"client_id=other", (basic(b"pinned%20:x"),), b""),
         (b"client_id=other", (), b"?client_id=pinned%00"),
         (b"client_id=other", (), b"?client_id=pinned"),
         (b"", (basic(b"other:x"), basic(b"pinned:x")), b""),
@@ -425,3 +426,14 @@ def test_white_space_around_a_client_makes_no_other_client() -> None:
     assert told(post(sign_ins, MACHINE + b"&client_id=other\n", basic(b"other:x"))) == []
     asked = post(sign_ins, MACHINE + b"&client_id=pinned%20")
     assert told(sign_ins.answer(asked, {"access_token": token(org_ids=[GLOBEX])})) == ["issued_org_missing"]
+
+
+def test_a_client_that_is_a_uuid_is_one_in_either_case() -> None:
+    """Issuers whose clients have UUIDs compare them so."""
+    client = "0f1e2d3c-4b5a-4678-9a0b-c1d2e3f4a5b6"
+    for pinned, sent in ((client, client.upper()), (client.upper(), client)):
+        sign_ins = SignIns(f"org_parameter: org_id, clients: {{{pinned}: acme}}")
+        asked = post(sign_ins, MACHINE + b"&client_id=" + sent.encode(), basic(client.encode() + b":x"))
+        assert told(asked) == []
+        assert told(sign_ins.answer(asked, {"access_token": token(org_ids=[GLOBEX])})) == ["issued_org_missing"]
+        assert told(sign_ins.authorize(f"client_id={sent}")) == []
