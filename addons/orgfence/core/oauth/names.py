@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote_to_bytes
 
-from orgfence.core.names import decoded, forms_of
+from orgfence.core.names import decoded, flat, forms_of
 
 # `%uXXXX`: what JavaScript's `escape` writes and ASP.NET still reads.
 _UNICODE_ESCAPE = re.compile(rb"%u([0-9A-Fa-f]{4})")
@@ -15,9 +15,13 @@ def folded(name: str) -> str:
     That is one of its forms (`core.names`): behind an index, `client_id[a]`, the first; of `client[id`, which is one
     name to PHP, the whole.
     """
-    sent = decoded(name.encode("utf-8", "surrogatepass")).partition(b"\0")[0].lstrip(b" [")
     # To no issuer a hyphen is an underscore: `client-id` is another parameter.
-    forms = forms_of(sent.replace(b"-", b"~"))
+    raw = name.encode("utf-8", "surrogatepass").replace(b"-", b"~")
+    # Nearly all names are plain, and an answer may have thousands.
+    if (form := flat(raw)).isascii():
+        return form.decode()
+    sent = decoded(raw).partition(b"\0")[0].lstrip(b" [")
+    forms = forms_of(sent)
     return (forms[0] if b"]" in sent else forms[-1]).decode("utf-8", "backslashreplace")
 
 
