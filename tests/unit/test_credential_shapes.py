@@ -50,12 +50,20 @@ IDS = (
     "api-gateway.payments-production-eu.svc.cluster.local",
     "https://login.microsoftonline.com/3f0c9a52-6a1e-4b0d-9f7e-0c1d2e3f4a5b/v2.0",
     "x" * 200,
+    "sk-telecom-international-holdings",
+    "secret_escapes_uk_holdings_ltd",
+    "hf_industrial_equipment_ltd",
+    "MDEyOk9yZ2FuaXphdGlvbjEzNDQyMjU3",  # GitHub's older node ids
+    base64.b64encode(b"Organization:4711").decode(),  # Relay
+    base64.b64encode(b"gid://shopify/Shop/548380009").decode(),
 )
 KNOWN_FORMS = (
     "eyJhbGciOiJSUzI1NiJ9.eyJvcmciOiJhY21lIn0.Zm9vYmFyc2VjcmV0",
     "eyJhbGciOiJSUzI1NiJ9",
     base64.b64encode(b"alice:opensesame").decode(),
     base64.b64encode(b"alice:opensesame").decode().rstrip("="),
+    base64.b64encode(b"Organization:opensesame").decode(),
+    "secret_abcdefghijklmnopqrstuvwxyz",
     base64.urlsafe_b64encode(b"client:~~~???>>>").decode(),
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
     "github_pat_11ABCDEFG0abcdefghijkl",

@@ -82,6 +82,23 @@ def test_fewer_scopes_than_were_asked_for() -> None:
         assert len(advice(decision)) == (1 if missing else 0)
 
 
+@pytest.mark.parametrize(
+    ("asked", "issued", "missing"),
+    [
+        ("repo read:org", "read:org,repo", []),
+        ("repo,read:org", "read:org,repo", []),
+        ("repo,read:org", "read:org repo", []),
+        ("repo read:org", "repo", ["issued_scope_reduced"]),
+        ("repo,read:org", "repo,gist", ["issued_scope_reduced"]),
+    ],
+)
+def test_scopes_may_be_parted_by_commas(asked: str, issued: str, missing: list[str]) -> None:
+    """As GitHub, Slack and LinkedIn do."""
+    sign_ins = SignIns()
+    request = sign_ins.ask(grant_type="client_credentials", scope=asked)
+    assert told(sign_ins.answer(request, {"access_token": "opaque", "scope": issued})) == missing
+
+
 def test_a_bare_refresh_has_asked_for_what_its_sign_in_did() -> None:
     """RFC 6749, section 6; and the advice is to repeat that."""
     sign_ins = SignIns()

@@ -35,6 +35,11 @@ def post(sign_ins: SignIns, body: bytes, *headers: tuple[bytes, bytes], path: by
         (b"client_id=other&client_id=pinned", (), b""),
         (b"client_id=pinned&client_id=other", (), b""),
         (b"client_id=other", (basic(b"pinned:x"),), b""),
+        (b"client_id=other", (basic(b"pinned:p\xe4ss"),), b""),
+        (b"client_id=other", ((b"Authorization", b"Basic\tcGlubmVkOng="),), b""),
+        (b"client_id=other", (basic(b"pinned \0:x"),), b""),
+        (b"client_id=other", (basic(b"pinned%20:x"),), b""),
+        (b"client_id=other", (), b"?client_id=pinned%00"),
         (b"client_id=other", (), b"?client_id=pinned"),
         (b"", (basic(b"other:x"), basic(b"pinned:x")), b""),
         (b"client_id=other&CLIENT_ID=pinned", (), b""),
@@ -49,6 +54,10 @@ def post(sign_ins: SignIns, body: bytes, *headers: tuple[bytes, bytes], path: by
         (b"client_id=other&client%u005fid=pinned", (), b""),
         (b"client_id=other&client_id%00x=pinned", (), b""),
         (b"client_id=other&+client_id=pinned", (), b""),
+        (b"client_id=other&client%255Fid=pinned", (), b""),
+        (b"client_id=other&client_id%255B0%255D=pinned", (), b""),
+        (b"client_id=other&%EF%BD%83lient_id=pinned", (), b""),
+        (b"client_id=other&client_id%C2%A0=pinned", (), b""),
         (b"client_id=other;client_id=pinned", (), b""),
         (b'{"client_id": "other", "client_id": "pinned"}', (JSON,), b""),
         (b'{"client_id": "other", "Client_ID": "pinned"}', (JSON,), b""),
@@ -409,3 +418,22 @@ def test_a_malformed_request_object_says_nothing() -> None:
     assert told(SignIns().authorize(f"client_id=app&request={bad}")) == ["authorize_org_missing"]
     many = request_object(a=[{"b": [1] * 2000}], org_id="acme")
     assert told(SignIns().authorize(f"client_id=app&request={many}")) == []
+
+
+def test_white_space_around_a_client_makes_no_other_client() -> None:
+    """A form that is read from a file ends with a line feed; and a server that strips it has the pinned client."""
+    sign_ins = SignIns(PINNED)
+    assert told(post(sign_ins, MACHINE + b"&client_id=other\n", basic(b"other:x"))) == []
+    asked = post(sign_ins, MACHINE + b"&client_id=pinned%20")
+    assert told(sign_ins.answer(asked, {"access_token": token(org_ids=[GLOBEX])})) == ["issued_org_missing"]
+
+
+def test_a_client_that_is_a_uuid_is_one_in_either_case() -> None:
+    """Issuers whose clients have UUIDs compare them so."""
+    client = "0f1e2d3c-4b5a-4678-9a0b-c1d2e3f4a5b6"
+    for pinned, sent in ((client, client.upper()), (client.upper(), client)):
+        sign_ins = SignIns(f"org_parameter: org_id, clients: {{{pinned}: acme}}")
+        asked = post(sign_ins, MACHINE + b"&client_id=" + sent.encode(), basic(client.encode() + b":x"))
+        assert told(asked) == []
+        assert told(sign_ins.answer(asked, {"access_token": token(org_ids=[GLOBEX])})) == ["issued_org_missing"]
+        assert told(sign_ins.authorize(f"client_id={sent}")) == []

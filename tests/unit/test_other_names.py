@@ -231,7 +231,8 @@ def test_the_reading_is_shown() -> None:
         "Send the value under `org_id` alone.",
         "If `ORG_ID` and `org_id` are two things to this API, add `names: exact` to `match` of the rule.",
     )
-    assert "`org_id[…]`" in explained(ruleset, query(b"org_id=acme&org_id%5Bsecret%5D=x")).detail
+    for index in (b"%5Bsecret%5D", b"%255Bsecret%255D", b"%u005Bsecret%u005D", b"]secret", b"%00secret"):
+        assert "`org_id[…]`" in explained(ruleset, query(b"org_id=acme&org_id" + index + b"=x")).detail
     assert "`\\x1borg_id`" in explained(ruleset, query(b"org_id=acme&\x1borg_id=x")).detail
     agreeing = ruleset_of("org: {query: org}, agree: true")
     assert "`ORG`" in explained(agreeing, query(b"org=acme&ORG=globex", BOTH)).detail

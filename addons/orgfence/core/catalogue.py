@@ -385,7 +385,7 @@ def _name_sent(name: bytes, redactor: Redactor) -> str:
     return quoted(f"{shown}[…]" if index else shown)
 
 
-_INDEX = re.compile(rb"(\[|%5[bB]|\0|%00)")
+_INDEX = re.compile(rb"([\[\]\0]|%(?:25)*(?:5b|5d|00)|%(?:25)*u00(?:5b|5d|00))", re.IGNORECASE)
 
 
 def _listed(values: Sequence[str], count: int) -> str:

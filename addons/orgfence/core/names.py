@@ -65,7 +65,7 @@ def forms_of(name: bytes, *, dotted: bool = False) -> list[bytes]:
     `dotted`: so has `org_id.a.b`, in Express with `allowDots`. Cookies are never nested so, and `sid.sig` beside `sid`
     is a signature.
     """
-    name = _decoded(name)
+    name = decoded(name)
     if dotted:
         name = name.replace(b".", b"[")
     if name.isascii():
@@ -89,8 +89,8 @@ _MAX_DECODINGS = 3
 _PERCENT, _SMALL_U, _CAPITAL_U = b"%uU"
 
 
-def _decoded(name: bytes) -> bytes:
-    """Undo escapes for as long as there are any."""
+def decoded(name: bytes) -> bytes:
+    """Undo the escapes of a name for as long as there are any."""
     for _ in range(_MAX_DECODINGS):
         if _PERCENT not in name:
             break

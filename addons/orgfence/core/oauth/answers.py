@@ -206,9 +206,10 @@ def _texts(members: _Object, name: str) -> list[str]:
 
 
 def _scopes(scope: object) -> tuple[str, ...] | None:
-    """Return scopes; some issuers write them as a list."""
+    """Return scopes; some issuers write them as a list, and GitHub, Slack and LinkedIn part them by commas."""
     if isinstance(scope, str):
-        return scopes_of(scope)
+        # A scope may have a comma in it, too.
+        return scopes_of(f"{scope} {scope.replace(',', ' ')}") if "," in scope else scopes_of(scope)
     if isinstance(scope, list):
         return tuple(each for each in scope if isinstance(each, str))
     return None

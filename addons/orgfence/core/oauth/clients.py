@@ -7,6 +7,7 @@ from urllib.parse import unquote_plus
 
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.parameters import Parameters
+from orgfence.core.orgs import canonical_id
 from orgfence.core.request import Fields
 from orgfence.core.tokens.json_web_token import read_json_web_token
 from orgfence.core.tokens.token import TokenError
@@ -30,10 +31,10 @@ class Clients(NamedTuple):
 
 def clients_of(parameters: Parameters, fields: Fields, issuer: OAuthIssuer) -> Clients:
     """Return who sends a token request. `fields` holds its `Authorization` fields, by canonical name."""
-    said = parameters.meant("client_id")
+    said = said_clients(parameters)
     also: list[str] = []
     for raw in _basic_clients(fields):
-        decoded = unquote_plus(raw)
+        decoded = plain_client(unquote_plus(raw))
         # RFC 6749 section 2.3.1 has it encoded as a form's values are; not all clients do that.
         said.append(raw if raw in said else decoded)
         also += [raw, decoded]
@@ -59,18 +60,31 @@ def client_id(value: str) -> str | None:
     return value if 0 < len(value) <= _MAX_CLIENT else None
 
 
+def said_clients(parameters: Parameters) -> list[str]:
+    """Return what the parameters say of who sends a request, each once."""
+    return list(dict.fromkeys(filter(None, map(plain_client, parameters.meant("client_id")))))
+
+
+def plain_client(client: str) -> str:
+    """Return a client's id as servers read it that strip it, end it at NUL, or compare UUIDs in either case."""
+    plain = client.partition("\0")[0].strip()
+    return canonical_id(plain.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
 # https://www.rfc-editor.org/rfc/rfc7617#section-2: user-pass = user-id ":" password, in base64.
 def _basic_clients(fields: Fields) -> list[str]:
     found = []
     for value in fields.get(b"authorization", ()):
-        scheme, _, credentials = value.strip().partition(b" ")
-        if scheme.lower() == b"basic":
+        scheme, *credentials = value.split(None, 1)[:2] or [b""]
+        if scheme.lower() == b"basic" and credentials:
             try:
                 # Many servers take it without padding, or in the alphabet for URLs.
-                decoded = base64.b64decode(credentials.translate(_STANDARD_ALPHABET) + b"==").decode()
+                decoded = base64.b64decode(credentials[0].translate(_STANDARD_ALPHABET) + b"==")
+                # The password, which is left out, may be in any encoding.
+                client = decoded.partition(b":")[0].decode()
             except (binascii.Error, UnicodeDecodeError):
                 continue
-            found.append(decoded.partition(":")[0])
+            found.append(plain_client(client))
     return [client for client in found if client]
 
 
@@ -88,4 +102,4 @@ def _subjects(parameters: Parameters, name: str, claims: tuple[str, ...]) -> lis
             continue
         if decoded is not None:
             found += [decoded.claims.get(claim) for claim in claims]
-    return [subject for subject in found if isinstance(subject, str) and subject]
+    return [plain_client(subject) for subject in found if isinstance(subject, str) and subject]

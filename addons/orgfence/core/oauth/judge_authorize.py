@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import quote, unquote_plus
 
 from orgfence.core.decision import Reason
+from orgfence.core.oauth.clients import said_clients
 from orgfence.core.oauth.exchange import AuthorizeRequest, Fault
 from orgfence.core.oauth.issuer import ORG_PARAMETERS, OAuthIssuer
 from orgfence.core.oauth.names import folded, form_text, with_unicode_escapes
@@ -35,7 +36,7 @@ def authorize_faults(
     """
     faults: list[Fault] = []
     changes: dict[str, str] = {}
-    clients = parameters.meant("client_id")
+    clients = said_clients(parameters)
     if len(clients) > 1:
         faults.append(two_clients())
     is_of_one_org = bool(parameters.exact("client_id")) and all(client in issuer.clients for client in clients)

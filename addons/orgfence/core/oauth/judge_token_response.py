@@ -89,7 +89,8 @@ def _reduced(request: TokenRequest, response: TokenResponse, token: Token | None
     issued = _issued(response, token)
     if asked is None or issued is None:
         return None
-    missing = sorted(that_come_back(asked) - issued)
+    # Where scopes are parted by commas, the answer may have them in another order.
+    missing = sorted(each for each in that_come_back(asked) - issued if not issued.issuperset(each.split(",")))
     if not missing:
         return None
     advice = ["Compare what the app asks for with what it is allowed at this issuer."]

@@ -3,24 +3,26 @@
 import re
 from urllib.parse import unquote_to_bytes
 
+from orgfence.core.names import decoded, flat, forms_of
+
 # `%uXXXX`: what JavaScript's `escape` writes and ASP.NET still reads.
 _UNICODE_ESCAPE = re.compile(rb"%u([0-9A-Fa-f]{4})")
-_BRACKET = re.compile(r"[\[\]]")
-_DROPPED = dict.fromkeys(map(ord, " \t\r\n\v\f._["))
 
 
 def folded(name: str) -> str:
     """Return what all spellings of a name have in common that some reader takes for the same name.
 
-    Letter case (ASP.NET, Go); `clientId` (protobuf); `client.id`, `client id`, `client[id` (PHP); `client_id[]`,
-    `client_id[0]`, `client_id[a]` (PHP, Rack, Express); the name cut at a NUL (PHP).
+    That is one of its forms (`core.names`): behind an index, `client_id[a]`, the first; of `client[id`, which is one
+    name to PHP, the whole.
     """
-    name = name.partition("\0")[0].lstrip(" [")
-    if "]" in name:
-        name = _BRACKET.split(name, maxsplit=1)[0]
-    name = name.casefold().translate(_DROPPED)
-    # To readers that compare by upper case, the Turkish i with and without a dot is an i.
-    return name if name.isascii() else name.replace("i\u0307", "i").replace("\u0131", "i")
+    # To no issuer a hyphen is an underscore: `client-id` is another parameter.
+    raw = name.encode("utf-8", "surrogatepass").replace(b"-", b"~")
+    # Nearly all names are plain, and an answer may have thousands.
+    if (form := flat(raw)).isascii():
+        return form.decode()
+    sent = decoded(raw).partition(b"\0")[0].lstrip(b" [")
+    forms = forms_of(sent)
+    return (forms[0] if b"]" in sent else forms[-1]).decode("utf-8", "backslashreplace")
 
 
 def form_text(raw: bytes) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice, product
 from typing import NamedTuple
 
-from orgfence.core.oauth.clients import client_id, clients_of
+from orgfence.core.oauth.clients import client_id, clients_of, said_clients
 from orgfence.core.oauth.exchange import AuthorizeRequest, TokenRequest
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.parameters import Parameters
@@ -33,7 +33,7 @@ def authorize_request(
     parameters: Parameters, issuer: OAuthIssuer, orgs: OrgNames, *, is_pushed: bool = False
 ) -> AuthorizeRequest:
     """Read an authorize request, opened or pushed. It has no client where it cannot be told whose it is."""
-    clients, states = parameters.meant("client_id"), parameters.meant("state")
+    clients, states = said_clients(parameters), parameters.meant("state")
     redirect_uris = list(dict.fromkeys(map(without_query, parameters.meant("redirect_uri"))))
     # One that is pushed may have none: https://www.rfc-editor.org/rfc/rfc9126#section-2.1.
     request_uris = [] if is_pushed else [uri for uri in parameters.exact("request_uri") if ":" in uri]

@@ -6,6 +6,7 @@ from itertools import product
 from typing import NamedTuple
 
 from orgfence.core.decision import Enforcement
+from orgfence.core.oauth.clients import plain_client
 from orgfence.core.oauth.exchange import Endpoint, ExchangeRule
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.scopes import KnownScopes
@@ -55,7 +56,9 @@ def compile_oauth(name: str, entry: OAuthEntry, orgs: OrgNames, faults: Faults, 
         org_parameters=tuple(map(str, entry.org_parameter or ())),
         flags={str(parameter): str(value) for parameter, value in entry.flags.items()},
         refresh_needs_scope=bool(entry.refresh_needs_scope),
-        clients={str(client): in_form(orgs.normalise(org.encode())) for client, org in entry.clients.items()},
+        clients={
+            plain_client(str(client)): in_form(orgs.normalise(org.encode())) for client, org in entry.clients.items()
+        },
         scopes=None if entry.scopes is None else KnownScopes(map(str, entry.scopes)),
         known_orgs={in_form(org): name for org, name in orgs.ids.items()},
         salesforce_ids=salesforce_ids,

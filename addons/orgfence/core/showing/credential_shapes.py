@@ -27,6 +27,17 @@ _PREFIXED = re.compile(
     re.ASCII,
 )
 
+# Companies are called like some prefixes: `sk-telecom-international`. No random text is a row of words in lower case.
+_WORDS = re.compile(r"[a-z]{1,15}(?:[-_][a-z]{1,15}){2,}")
+
+# Ids of a schema that has one form for all of its objects, in base64: the kind and the number. They look like `Basic`.
+# GitHub's node ids: `012:Organization1`; Relay (https://graphql.org/learn/global-object-identification/):
+# `Organization:1`.
+_OF_SCHEMA = re.compile(
+    r"0\d{1,2}:[A-Z][A-Za-z]+\d{1,20}|(?:Organi[sz]ation|Tenant|Team|Workspace|Account|Project):\d{1,20}|gid://[\w/-]+",
+    re.ASCII,
+)
+
 # Ids that are long without being secret: UUIDs with and without dashes, Twilio's accounts, and AWS' ids of traces.
 _KNOWN_IDS = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|1-[0-9a-f]{8}-[0-9a-f]{24}|(?:AC)?[0-9a-f]{32})"
@@ -56,7 +67,7 @@ _MIN_DIFFERENT = 8
 
 def looks_like_credential(text: str) -> bool:
     """Return whether a value has the form of a credential and not of an id."""
-    if len(text) < _SHORTEST or _KNOWN_IDS.fullmatch(text):
+    if len(text) < _SHORTEST or _KNOWN_IDS.fullmatch(text) or _WORDS.fullmatch(text) or _is_of_schema(text):
         return False
     if JWT.search(text) or _PREFIXED.search(text) or any(map(_is_basic, _BASE64.findall(text))):
         return True
@@ -111,14 +122,24 @@ _SHORTEST = 10
 # https://www.rfc-editor.org/rfc/rfc7617#section-2: user-pass = user-id ":" password, in base64.
 def _is_basic(text: str) -> bool:
     """Return whether a text in base64 is the credentials of `Basic`."""
+    words = _from_base64(text)
+    return ":" in words and words.isprintable()
+
+
+def _is_of_schema(text: str) -> bool:
+    """Return whether a text in base64 is a kind of object and its number."""
+    return _BASE64.fullmatch(text) is not None and _OF_SCHEMA.fullmatch(_from_base64(text)) is not None
+
+
+def _from_base64(text: str) -> str:
+    """Return what a text stands for; empty: it is no text in base64, or one that is too long."""
     if len(text) > _MAX_BASIC:
-        return False
+        return ""
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_" if set(text) & {"-", "_"} else None)
-        words = decoded.decode()
+        return decoded.decode()
     except (binascii.Error, UnicodeDecodeError):
-        return False
-    return ":" in words and words.isprintable()
+        return ""
 
 
 # A user's name and a password longer than this are no longer typed by anybody.

@@ -15,8 +15,8 @@ MAX_VALUE = 256
 _MAX_SEARCHED = 1024
 # A secret that is shorter is found by chance inside of other words, so it has to be the whole value.
 _MIN_CONTAINED = 8
-# A part of a credential that is shorter may well be an id.
-_MIN_PART = 16
+# A part of a credential that is shorter may well be an id; of one that is cut in two, one part is longer.
+_MIN_PART = 12
 # Only what holds one of these can be a name, or a scheme, and a secret behind it.
 _NAMING = re.compile(r"[=\s+%@]")
 _WORD = re.compile(r"[^\s`&?=#/]+")
