@@ -136,17 +136,18 @@ def _decompositions(text: str) -> dict[int, str]:
     To normalise the text itself takes quadratic time, because combining marks are sorted (Unicode Standard,
     section 3.11).
     """
-    characters = _DECOMPOSED.findall("".join(set(text)))
-    if not characters:
-        return {}
+    distinct = "".join(set(text))
+    # To find no entry for a character takes longer than to find one.
+    table = {ord(character): character for character in distinct} if len(distinct) < _MANY else {}
+    characters = _DECOMPOSED.findall(distinct)
     decomposed = unicodedata.normalize("NFKD", "\n".join(characters)).split("\n")
-    return {
-        ord(character): letters
-        for character, letters in zip(characters, decomposed, strict=True)
-        if len(letters) <= _MAX_DECOMPOSITION
-    }
+    for character, letters in zip(characters, decomposed, strict=False):  # of no characters there is one empty text
+        if len(letters) <= _MAX_DECOMPOSITION:
+            table[ord(character)] = letters
+    return table
 
 
+_MANY = 4096
 # Among these are all characters that may be written for others. Most are not among them: the scripts of East Asia.
 _DECOMPOSED = re.compile(
     "[\u00a0-\u33ff\ua600-\uabff\uf900-\uffff\U00010780-\U000107bf\U0001d100-\U0001d7ff\U0001ee00-\U0001fbff]"
