@@ -49,7 +49,13 @@ def test_numbers_that_not_everybody_reads_are_uncertain(number: str) -> None:
 
 @pytest.mark.parametrize(
     ("opening", "closing", "times"),
-    [("[", "]", 128), ('{"a": ', "}", 128), ('[{"a": ', "}]", 64), ('{"]}": [1, "\\"]", ', "]}", 64)],
+    [
+        ("[", "]", 128),
+        ('{"a": ', "}", 128),
+        ('[{"a": ', "}]", 64),
+        ('{"]}": [1, "\\"]", ', "]}", 64),
+        ('{"\\\\": ["", "[\\"", ', "]}", 64),
+    ],
 )
 def test_depth_is_bounded_for_lists_and_objects(opening: str, closing: str, times: int) -> None:
     """Deterministically: by what the text says, not by what the interpreter can bear. Strings have no depth."""

@@ -1,8 +1,11 @@
 """The names that some server takes for the one that a rule reads."""
 
+import unicodedata
+
 import pytest
 
-from orgfence.core.names import flat, form_of, forms_of
+from orgfence.core import names
+from orgfence.core.names import flat, form_of, forms_of, forms_of_members
 
 
 def is_read_as(sent: bytes, name: bytes) -> bool:
@@ -76,3 +79,27 @@ def test_the_forms_of_a_name_are_bounded() -> None:
     """Nothing goes as deep as a name can be long."""
     assert len(forms_of(b"a" + b"[b]" * 1000)) == 18
     assert len(forms_of(b"org_id" + b"[]" * 1000)) == 2
+
+
+def test_every_character_that_is_a_letter_to_some_is_read_as_it() -> None:
+    """A code page or a normalisation writes it so."""
+    for code in range(0x80, 0x110000):
+        plain = unicodedata.normalize("NFKD", chr(code))
+        if plain.isalnum() and plain.isascii():
+            assert forms_of(chr(code).encode()) == forms_of(plain.encode()), hex(code)
+
+
+def test_combining_marks_are_not_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To sort half a million of them, as a normalisation does, would take minutes."""
+    sizes: list[int] = []
+
+    def normalize(form: str, text: str) -> str:
+        sizes.append(len(text))
+        return unicodedata.normalize(form, text)  # type: ignore[arg-type] # the form is a literal where it is given
+
+    monkeypatch.setattr(names, "unicodedata", type("", (), {"normalize": staticmethod(normalize)}))
+    marks = "\u0301\u0316" * 2000
+    assert len(forms_of_members(["a" + marks, "b"])) == 2
+    assert forms_of(("\u00e9" + marks).encode()) == forms_of(("e\u0301" + marks).encode())
+    assert max(sizes) < 10
+    assert forms_of_members(["\ufdfa"]) == ["\ufdfa".encode()]

@@ -236,6 +236,7 @@ def test_the_reading_is_shown() -> None:
     assert "`\\x1borg_id`" in explained(ruleset, query(b"org_id=acme&\x1borg_id=x")).detail
     agreeing = ruleset_of("org: {query: org}, agree: true")
     assert "`ORG`" in explained(agreeing, query(b"org=acme&ORG=globex", BOTH)).detail
+    assert "`Org`" in explained(agreeing, query(b"org=acme&ORG=acme&Org=globex", BOTH)).detail
 
 
 def test_a_credential_is_not_shown() -> None:

@@ -56,6 +56,16 @@ def test_what_is_too_long(query: bytes, too_long: bool) -> None:
     assert (Parts().parameter(query, b"org") is None) is too_long
 
 
+def test_cookies_of_which_some_reading_is_too_long_are_not_read() -> None:
+    """What is parted at `;`, at commas and at blanks is read five times, and none of these may be left out."""
+    long, too_long = ([b"a b; " + b"%61" * count + b"=1, = ;x=y,org=glo bex"] for count in (17_000, 20_000))
+    parts = Parts()
+    assert parts.cookie(long, b"org") is not None
+    parts = Parts()
+    assert parts.cookie(too_long, b"org") is None
+    assert parts.cookie(too_long, b"other") is None
+
+
 def test_many_values_become_orgs_once_for_all_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three hundred rules may read the same list."""
     calls: list[object] = []

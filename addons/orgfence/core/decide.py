@@ -174,8 +174,10 @@ def _judge_others(match: Match, token: Token, requested: Requested, *, is_comple
     if _judge_orgs(rule, orgs, token, is_complete=is_complete) in ALLOWING:
         return None
     granted = token.claim_for(rule.coverage).orgs
-    at_fault = next((other for org, other in requested.others if org not in granted), requested.others[0][1])
-    return _by_other_name(failure(match, Reason.ORG_AMBIGUOUS, token, orgs), at_fault)
+    not_granted = [other for org, other in requested.others if org not in granted]
+    # Where all are granted, they do not agree.
+    at_fault = not_granted or [other for org, other in requested.others if org != orgs[0]]
+    return _by_other_name(failure(match, Reason.ORG_AMBIGUOUS, token, orgs), at_fault[0])
 
 
 def _by_other_name(decision: Decision, other: OtherName) -> Decision:

@@ -30,6 +30,6 @@ class Form:
         if self._pieces is None:
             return None
         if name not in self._found:
-            sizes = [sum(len(value) for _, value in pieces.named(name)) for pieces in self._pieces]
+            sizes = [sum(len(value) for _, _, value in pieces.named(name)) for pieces in self._pieces]
             self._found[name] = None if max(sizes) > MAX_VALUE_BYTES else find_parameter(self._pieces, name)
         return self._found[name]

@@ -62,17 +62,24 @@ def _no_number(text: str) -> NoReturn:
 
 _STRICT = json.JSONDecoder(object_pairs_hook=tuple, parse_constant=_no_number)
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_STRING = re.compile(rb'"[^"]*+"?')
+_BACKSLASH, _QUOTE = b'\\"'
 _STEP = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
-_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_NO_SIGNS = bytes(set(range(256)) - set(b'{}[]"'))
 
 
 def _is_deep(text: str) -> bool:
     """Tell whether lists and objects are nested too deeply, before the parser, whose own limit varies, has to."""
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
-    brackets = _STRING.sub(b"", text.encode()).translate(_STEP, _NO_BRACKETS)
-    return max(accumulate(array("b", brackets)), default=0) > MAX_DEPTH
+    data = text.encode()
+    if _BACKSLASH in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Two quotes with no bracket between them change nothing, whether they are of one string or of two.
+    signs = data.translate(None, _NO_SIGNS).replace(b'""', b"")
+    if _QUOTE in signs:
+        signs = _STRING.sub(b"", signs)
+    return max(accumulate(array("b", signs.translate(_STEP))), default=0) > MAX_DEPTH
 
 
 # RFC 8259 section 8.1 demands UTF-8; RFC 4627 took UTF-16 and UTF-32 as well, and told them apart by their zeros.

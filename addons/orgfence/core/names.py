@@ -125,10 +125,35 @@ _IGNORED_IN_LINE = IGNORED.replace(b"\n", b"")
 def _folded(text: str, ignored: bytes = IGNORED) -> bytes:
     """Return the letters that a part of a name has in common with all that some server takes for the same."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).casefold().replace("i\u0307", "i").replace("\u0131", "i")
+        text = text.translate(_decompositions(text)).casefold().replace("i\u0307", "i").replace("\u0131", "i")
         text = _BLANKS.sub("", text)
     return text.encode("utf-8", "surrogatepass").translate(_ENDED, ignored)
 
+
+def _decompositions(text: str) -> dict[int, str]:
+    """Return the compatibility decomposition (NFKD) of each character of a text that has one.
+
+    To normalise the text itself takes quadratic time, because combining marks are sorted (Unicode Standard,
+    section 3.11).
+    """
+    distinct = "".join(set(text))
+    # To find no entry for a character takes longer than to find one.
+    table = {ord(character): character for character in distinct} if len(distinct) < _MANY else {}
+    characters = _DECOMPOSED.findall(distinct)
+    decomposed = unicodedata.normalize("NFKD", "\n".join(characters)).split("\n")
+    for character, letters in zip(characters, decomposed, strict=False):  # of no characters there is one empty text
+        if len(letters) <= _MAX_DECOMPOSITION:
+            table[ord(character)] = letters
+    return table
+
+
+_MANY = 4096
+# Among these are all characters that may be written for others. Most are not among them: the scripts of East Asia.
+_DECOMPOSED = re.compile(
+    "[\u00a0-\u33ff\ua600-\uabff\uf900-\uffff\U00010780-\U000107bf\U0001d100-\U0001d7ff\U0001ee00-\U0001fbff]"
+)
+# A ligature of whole words becomes up to 18 characters. No Latin letter, nor two or three in one, becomes so many.
+_MAX_DECOMPOSITION = 4
 
 # What Python's and JavaScript's `strip` and `trim` take off beyond ASCII, and what nobody sees.
 _BLANKS = re.compile("[\u0080-\u00a0\u1680\u180e\u200b-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]")

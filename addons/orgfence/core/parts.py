@@ -4,7 +4,15 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from orgfence.core.names import Found
-from orgfence.core.values import CookiePieces, Pieces, cookie_pieces, find_cookie, find_parameter, parameter_pieces
+from orgfence.core.values import (
+    MAX_ODD_BYTES,
+    CookiePieces,
+    Pieces,
+    cookie_pieces,
+    find_cookie,
+    find_parameter,
+    parameter_pieces,
+)
 
 if TYPE_CHECKING:
     from orgfence.core.requested import Requested
@@ -57,7 +65,10 @@ class Parts:
         asked = None, name
         if asked not in self._found:
             if self._cookies is None and self._takes(sum(map(len, fields)), sum(map(_pairs, fields))):
-                self._cookies = cookie_pieces(fields)
+                pieces = cookie_pieces(fields)
+                # What is parted in several ways may hold more than its fields.
+                if pieces.loose is None or pieces.loose.odd_bytes <= MAX_ODD_BYTES:
+                    self._cookies = pieces
             self._found[asked] = None if self._cookies is None else find_cookie(self._cookies, name)
         return self._found[asked]
 

@@ -9,7 +9,7 @@ from orgfence.core.names import FLAT, IGNORED, Found, OtherName, form_of, forms_
 
 _SEPARATORS = re.compile(rb"[&;]")
 # An `int` is found in bytes ten times as fast as bytes are.
-_EQUALS, _PERCENT, _PLUS = b"=%+"
+_EQUALS, _PERCENT, _PLUS, _COMMA, _DOT = b"=%+,."
 
 
 def query_values(query: bytes, name: bytes) -> list[bytes]:
@@ -40,21 +40,32 @@ def cookie_values(fields: Iterable[bytes], name: bytes) -> list[bytes]:
     return find_cookie(cookie_pieces(fields), name).values
 
 
-_DOT = ord(".")  # an `int` is found in bytes ten times as fast as bytes are
-
-
 class Pieces:
     """`name=value` pieces by the forms of their names, so that any number of names is looked up at the same cost."""
 
-    __slots__ = ("_by_form", "odd_bytes")
+    __slots__ = ("_by_form", "_only", "odd_bytes")
 
     def __init__(self, pieces: Iterable[bytes], *, dotted: bool = False) -> None:
         """Take the pieces as they were sent; one without `=` has an empty value. `dotted`: dots may nest names."""
-        by_form: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        split = [piece.partition(b"=") for piece in pieces]
+        names = b"=".join([name for name, _, _ in split])  # no name holds a `=`
+        forms = names.translate(FLAT, IGNORED)  # `flat`, once for all of them
         #: The bytes of the names that hold an escape, an index or anything beyond ASCII: reading these takes time.
         self.odd_bytes = 0
+        #: The pieces where each has the only form of its own name: nearly all requests need no more.
+        self._only: dict[bytes, _Piece] = {}
+        self._by_form: dict[bytes, list[_Piece]] = {}
+        if forms.isascii() and not (dotted and _DOT in names):
+            self._only = dict(zip(forms.split(b"="), split, strict=False))  # of no pieces there is one empty form
+            if len(self._only) == len(split):
+                return
+            self._only = {}
+        self._group(split, dotted)
+
+    def _group(self, pieces: Iterable["_Piece"], dotted: bool) -> None:
+        by_form = self._by_form
         for piece in pieces:
-            name, _, value = piece.partition(b"=")
+            name = piece[0]
             form = name.translate(FLAT, IGNORED)  # `flat`, without a call for each
             if form.isascii() and not (dotted and _DOT in name):
                 forms = [form]
@@ -65,16 +76,18 @@ class Pieces:
                 forms = forms_of(name, dotted=dotted)
             for each in forms:
                 if each in by_form:
-                    by_form[each].append((name, value))
+                    by_form[each].append(piece)
                 else:
-                    by_form[each] = [(name, value)]
-        self._by_form = by_form
+                    by_form[each] = [piece]
 
-    def named(self, name: bytes) -> Sequence[tuple[bytes, bytes]]:
-        """Return the names and values, both as they were sent, that some server takes for those of this name."""
-        return self._by_form.get(form_of(name), ())
+    def named(self, name: bytes) -> Sequence["_Piece"]:
+        """Return the pieces with the names that some server takes for this one."""
+        form = form_of(name)
+        return (self._only[form],) if form in self._only else self._by_form.get(form, ())
 
 
+#: A name, its `=` if there is one, and the value, all as they were sent.
+type _Piece = tuple[bytes, bytes, bytes]
 # Ten thousand names such as `items%5B0%5D%5Bname%5D`; no server takes so many with an index.
 MAX_ODD_BYTES = 256 * 1024
 
@@ -91,7 +104,7 @@ def find_parameter(readings: Iterable[Pieces], name: bytes) -> Found:
     others: dict[OtherName, None] = {}
     for pieces in readings:
         seen = set(values)
-        for sent, raw in pieces.named(name):
+        for sent, _, raw in pieces.named(name):
             value = _decoded(raw)
             if sent != name and _decoded(sent) != name:
                 others[OtherName(sent, name, value)] = None
@@ -124,19 +137,20 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
         pieces = field.split(b";")
         plain += [piece for piece in pieces if _EQUALS in piece]
         loose += [piece for piece in pieces if _EQUALS not in piece and piece]
-        if _LOOSE.search(field.replace(b"; ", b";")):
+        has_blanks = any(map(field.replace(b"; ", b";").__contains__, _BLANKS))
+        if has_blanks:
             loose += _loose_pieces(field.translate(_AS_SPACES))
-            if b"," in field:
+        if _COMMA in field:
+            if has_blanks:
                 loose += _loose_pieces(field.translate(_AS_SPACES).replace(b",", b";"))
-                # Perl's CGI parts at both and leaves blanks within a value, which it parts at `&`.
-                loose += [piece.strip() for piece in field.replace(b",", b";").split(b";") if b"=" in piece]
+            # Perl's CGI parts at both and leaves blanks within a value, which it parts at `&`.
+            loose += [piece.strip() for piece in field.replace(b",", b";").split(b";") if _EQUALS in piece]
     return CookiePieces(Pieces(plain), Pieces(loose) if loose else None)
 
 
 # CPython's `http.cookies` ends a value at a blank, old Rack at a comma, PHP at NUL. What else servers strip from names
 # is no part of a name's form.
 _BLANKS = b"\0\t\n\v\f\r "
-_LOOSE = re.compile(b"[,%b]" % re.escape(_BLANKS))
 _AS_SPACES = bytes.maketrans(_BLANKS, b" " * len(_BLANKS))
 
 
@@ -154,7 +168,7 @@ def find_cookie(pieces: CookiePieces, name: bytes) -> Found:
     """Find the values of a cookie."""
     values: list[bytes] = []
     others: dict[OtherName, None] = {}
-    for sent, raw in pieces.plain.named(name):
+    for sent, _, raw in pieces.plain.named(name):
         value = _unquoted(raw.strip())
         if sent.strip() == name:
             values.append(value)
@@ -162,7 +176,7 @@ def find_cookie(pieces: CookiePieces, name: bytes) -> Found:
             others[OtherName(sent, name, value)] = None
     if pieces.loose is not None:
         seen = set(values)
-        for sent, raw in pieces.loose.named(name):
+        for sent, _, raw in pieces.loose.named(name):
             value = raw.strip(b'"')
             if sent != name or value not in seen:
                 others[OtherName(sent, name, value)] = None
