@@ -88,6 +88,7 @@ ANSWERS = {
     b"/an-empty-line": (b"\r\n" + ANSWER, 200),
     b"/empty-lines-around-a-hint": (b"\n\r\n" + HINT + b"\r\n" + ANSWER, 200),
     b"/too-many-empty-lines": (b"\r\n" * 101 + ANSWER, 502),
+    b"/no-hint": (b"HTTP/1.1 1000 Odd\r\nContent-Length: 2\r\n\r\nok", 1000),
     b"/no-http": (b"220 mail.test ESMTP\r\n", 502),
     **{
         b"/length-%d" % number: (b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nhello" % length, 502)
@@ -178,6 +179,7 @@ CHUNKS = {
     "extensions without end": b"5;" + b"x" * 20_000,
     "a long extension": b"5;" + b"x" * 20_000 + b"\r\nhello\r\n",
     "a line feed in an extension": b"5;" + b" " * 10_000 + b"\n\r\nhello\r\n",
+    "a line feed alone": b"5\nhello\n0\n\n",
     "no line end behind it": b"5\r\nhelloworld\r\n",
     "the second": b"5\r\nhello\r\n8000000000000000\r\n",
 }
