@@ -16,7 +16,7 @@ from tests.proxy.guarding import (
     authorized,
     problem,
 )
-from tests.proxy.harness import RawClient, Upstream
+from tests.proxy.harness import Http2Client, RawClient, Upstream, client_context
 from tests.proxy.raw_upstream import RawUpstream
 
 HTTP1_WAYS = [FORWARD_PLAIN, FORWARD_H1, REVERSE_PLAIN, REVERSE_H1]
@@ -88,6 +88,7 @@ ANSWERS = {
     b"/an-empty-line": (b"\r\n" + ANSWER, 200),
     b"/empty-lines-around-a-hint": (b"\n\r\n" + HINT + b"\r\n" + ANSWER, 200),
     b"/too-many-empty-lines": (b"\r\n" * 101 + ANSWER, 502),
+    b"/no-hint": (b"HTTP/1.1 1000 Odd\r\nContent-Length: 2\r\n\r\nok", 1000),
     b"/no-http": (b"220 mail.test ESMTP\r\n", 502),
     **{
         b"/length-%d" % number: (b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nhello" % length, 502)
@@ -109,6 +110,19 @@ def oddly_answered() -> Iterator[GuardingProxy]:
 def test_an_odd_answer_is_read_or_a_502(oddly_answered: GuardingProxy, way: Way, target: bytes) -> None:
     """Empty lines before it, and behind hints, are read past; a length that is none is a broken answer at once."""
     assert oddly_answered.call(way, target).status == ANSWERS[target][1]
+
+
+def test_a_switch_of_protocols_is_no_answer_by_http2() -> None:
+    """It is a broken one, and the client's other requests go on."""
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: odd\r\nConnection: upgrade\r\n\r\nodd"
+    with RawUpstream({b"/odd": switching}) as upstream, GuardingProxy(upstream, None) as proxy:
+        with RawClient(proxy.reverse) as client:
+            assert client.start_tls(client_context(proxy.ca_file, http2=True), "localhost") == "h2"
+            http2 = Http2Client(client.socket)
+            for target, status in ((b"/odd", 502), (b"/even", 200), (b"/odd", 502)):
+                stream = http2.request(proxy.pseudo(REVERSE_H2, b"GET", target))
+                assert http2.wait(stream).status == status
+        assert "crashed" not in proxy.output
 
 
 def _refused(counted: dict[str, float]) -> dict[str, float]:
@@ -178,6 +192,7 @@ CHUNKS = {
     "extensions without end": b"5;" + b"x" * 20_000,
     "a long extension": b"5;" + b"x" * 20_000 + b"\r\nhello\r\n",
     "a line feed in an extension": b"5;" + b" " * 10_000 + b"\n\r\nhello\r\n",
+    "a line feed alone": b"5\nhello\n0\n\n",
     "no line end behind it": b"5\r\nhelloworld\r\n",
     "the second": b"5\r\nhello\r\n8000000000000000\r\n",
 }

@@ -335,6 +335,18 @@ def test_what_must_not_pass_is_closed(proxy: GuardingProxy, what: str, host: str
     assert not passed_unread(counted)
 
 
+def test_a_hello_of_ssl2_does_not_pass_in_pieces(proxy: GuardingProxy) -> None:
+    """Its first bytes may pass to a host that no rule guards, and the whole of it does not."""
+    hello, _ = REFUSED["SSL 2.0 for TLS"]
+    with RawServer(echo) as server, proxy.counting() as counted, tunnel(proxy, server.address) as client:
+        client.send(hello[:4])
+        assert client.take_exactly(4) == hello[:4]
+        client.send(hello[4:])
+        assert client.wait_for_close() == b""
+    assert server.received == hello[:4]
+    assert counted['orgfence_refused_connections_total{why="hidden_request"}'] == 1
+
+
 @pytest.mark.parametrize("first", [SSH, b"AMQP\x00\x00\x09\x01", b"\x00\x00\x00\x08\x04\xd2\x16\x2f", b"get key\r\n"])
 def test_a_guarded_host_takes_no_other_protocol(proxy: GuardingProxy, first: bytes) -> None:
     """A client that speaks first is not left to wait either."""

@@ -29,6 +29,7 @@ SSL2 = b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + bytes(37)
         (SSL2, Protocol.SSL2),
         (SSL2[:11], Protocol.SSL2),
         (SSL2[:10], Protocol.OTHER),
+        (SSL2[:3] + b"\x03\x05" + SSL2[5:], Protocol.SSL2),
         (b"\x80\x2f" + SSL2[2:], Protocol.OTHER),
         (SSL2[:3] + b"\x04\x01" + SSL2[5:], Protocol.OTHER),
         (b"\x14", Protocol.TLS_BEGUN),
@@ -106,6 +107,23 @@ def test_a_first_line_ends_as_a_request_or_not(line: bytes, is_request: bool | N
             if found is not None:
                 break
         assert found is is_request
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (SSL2, True),
+        (SSL2[:3] + b"\x03\x7f" + SSL2[5:], True),
+        (SSL2[:10], None),
+        (b"\x80\x2f" + SSL2[2:] + b"\n", False),
+        (b"\x80\x2e\x02" + SSL2[3:] + b"\n", False),
+    ],
+)
+def test_a_hello_of_ssl2_is_seen_in_what_passes(data: bytes, found: bool | None) -> None:
+    """Its first bytes may be those of any protocol, so one that comes byte by byte has begun to pass."""
+    first_line = FirstLine()
+    each = (first_line.is_request(bytes([byte])) for byte in data)
+    assert next((result for result in each if result is not None), None) is found
 
 
 _BEGINNINGS = st.sampled_from(

@@ -39,9 +39,9 @@ _CLIENT_HELLO = 1
 # https://www.rfc-editor.org/rfc/rfc6101#appendix-E.1
 #   uint16 with the highest bit set: the length of the rest; uint8 msg_type; Version; uint16 cipher_spec_length;
 #   uint16 session_id_length; uint16 challenge_length
-# OpenSSL still takes it for the beginning of TLS.
+# OpenSSL still takes it for the beginning of TLS, whatever the second byte of the version.
 _SSL2_HEAD = 11
-_SSL2_VERSIONS = frozenset({b"\x00\x02", b"\x03\x00", b"\x03\x01", b"\x03\x02", b"\x03\x03", b"\x03\x04"})
+_SSL2_HELLO = re.compile(rb"[\x80-\xff](?:.(?:\x01(?:\x00\x02?|\x03.?)?)?)?", re.DOTALL)
 
 # https://www.rfc-editor.org/rfc/rfc9112#section-3
 #   request-line = method SP request-target SP HTTP-version
@@ -108,31 +108,35 @@ def _tls(data: bytes) -> Protocol:
 
 
 def _is_ssl2(data: bytes) -> bool:
-    if len(data) < _SSL2_HEAD or data[0] < 0x80 or data[2] != _CLIENT_HELLO or data[3:5] not in _SSL2_VERSIONS:
+    if len(data) < _SSL2_HEAD or not _SSL2_HELLO.fullmatch(data, 0, 5):
         return False
     rest = sum(int.from_bytes(data[place : place + 2]) for place in (5, 7, 9))
     return int.from_bytes(data[:2]) & 0x7FFF == _SSL2_HEAD - 2 + rest
+
+
+def _may_become_ssl2(data: bytes) -> bool:
+    return len(data) < _SSL2_HEAD and _SSL2_HELLO.fullmatch(data, 0, 5) is not None
 
 
 class FirstLine:
     """Watches the first line of what was let pass, for an end that makes it a request line after all.
 
     So does a PROXY protocol header that is told by bytes which came after the first had passed: what stands behind it
-    would be read as the beginning of a connection.
+    would be read as the beginning of a connection. And so does the hello of SSL 2.0, whose first bytes tell nothing.
     """
 
     def __init__(self) -> None:
         self._tail = b""
-        #: What may still be the beginning of such a header; None where that is over.
+        #: What may still be the beginning of such a header or hello; None where that is over.
         self._beginning: bytes | None = b""
 
     def is_request(self, data: bytes) -> bool | None:
         """Return whether the line is a request's, None where it has not ended; `data` follows what was given before."""
         if self._beginning is not None:
             self._beginning += data
-            if proxy_header.has_signature(self._beginning):
+            if proxy_header.has_signature(self._beginning) or _is_ssl2(self._beginning):
                 return True
-            if proxy_header.may_begin(self._beginning):
+            if proxy_header.may_begin(self._beginning) or _may_become_ssl2(self._beginning):
                 return None
             data, self._beginning = self._beginning, None
         text = self._tail + data

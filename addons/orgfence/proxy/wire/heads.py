@@ -28,6 +28,8 @@ MAX_CHUNK_LINE = 16 * 1024
 # A start line is `method SP request-target SP HTTP-version` or `HTTP-version SP status-code SP [ reason-phrase ]`.
 # White space before it is for whoever reads the whole line.
 _MAY_BEGIN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z \t\v\f\r\n-]")
+# Not 101, which is the answer itself, nor what is no status code at all.
+_HINT = re.compile(rb"HTTP/1\.. 1(?!01)[0-9]{2}(?![0-9])")
 # As far as a start line is looked for in what has come.
 _MAX_START_LINE = 8192
 
@@ -48,7 +50,7 @@ class HeadBuffer(ReceiveBuffer):
         """Return the lines of a head, or None where its end has not come."""
         lines = self._next_lines()
         # No request begins so.
-        while lines and lines[0].startswith(b"HTTP/1.") and lines[0][8:10] == b" 1" and lines[0][9:12] != b"101":
+        while lines and _HINT.match(lines[0]):
             self._hints += 1
             if self._hints > MAX_HINTS:
                 return _unreadable("too many informational answers")
@@ -65,7 +67,8 @@ class HeadBuffer(ReceiveBuffer):
         """Return the line that says how long a chunk is, without its extensions; None where its end has not come."""
         line = super().maybe_extract_next_line()
         if line is None:
-            return _endless() if len(self) > MAX_CHUNK_LINE else None
+            # A line that ends in LF alone, which h11 does not take for an end, would be waited for.
+            return _endless() if len(self) > MAX_CHUNK_LINE or b"\n" in self._data else None
         size, separator, extensions = line.partition(b";")
         if len(line) > MAX_CHUNK_LINE or b"\n" in extensions[:-2] or _is_too_long(size):
             return _endless()

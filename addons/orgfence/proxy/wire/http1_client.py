@@ -5,12 +5,24 @@ announces none, and upstream takes them for the next request on the connection: 
 goes out chunked (RFC 9112 section 6.3 knows no other way). HTTP/2 trailers, at which mitmproxy crashes, are dropped:
 RFC 9110 section 6.5.1 lets a recipient, and what comes after the body was not judged either.
 
+HTTP/2 has no `101 Switching Protocols` (RFC 9113 section 8.6): mitmproxy crashes, and the client waits. Its request
+gets a 502.
+
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http as http_layers
-from mitmproxy.proxy.layers.http._events import HttpEvent, RequestHeaders, RequestTrailers
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    HttpEvent,
+    RequestHeaders,
+    RequestTrailers,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 
@@ -33,6 +45,22 @@ class FramingHttp1Client(Http1Client):
             if (request.is_http2 or request.is_http3) and not length_is_known:
                 request.headers["Transfer-Encoding"] = "chunked"
         return super().send(event)
+
+    def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
+        """Read the head of an answer; one that HTTP/2 does not have is broken."""
+        reading = super().read_headers(event)
+        request = self.request
+        return self._refuse_101(reading) if request is not None and (request.is_http2 or request.is_http3) else reading
+
+    def _refuse_101(self, reading: CommandGenerator[None]) -> CommandGenerator[None]:
+        for command in reading:
+            head = command.event if isinstance(command, ReceiveHttp) else None
+            if isinstance(head, ResponseHeaders) and head.response.status_code == 101:
+                yield commands.CloseConnection(self.conn)
+                why = "101 is no answer to a request by HTTP/2"
+                yield ReceiveHttp(ResponseProtocolError(head.stream_id, why, ErrorCode.GENERIC_SERVER_ERROR))
+                return
+            yield command
 
 
 def _nothing() -> CommandGenerator[None]:
