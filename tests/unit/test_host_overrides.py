@@ -40,6 +40,8 @@ FIELDS = [
     (b"Forwarded", b"proto=https://" + WRONG + b"/"),
     (b"X-Forwarded-Proto", b"https://" + WRONG + b"/"),
     (b"X-Forwarded-Scheme", b"//" + WRONG),
+    (b"X-Original-URL", b"https://" + WRONG + b"/a?b"),
+    (b"x_rewrite_url", b"http://" + WRONG + b":80/"),
 ]
 
 
@@ -66,6 +68,8 @@ def test_an_override_counts_at_every_port(name: bytes, value: bytes) -> None:
     "field",
     [
         (b"X-Forwarded-Proto", b"https"),
+        (b"X-Original-URL", b"/login?next=https://" + WRONG),
+        (b"X-Original-URL", b"https://acme.t.example.com/login?next=https://" + WRONG),
         (b"X-Forwarded-Host", b"acme.t.example.com:443"),
         (b"X-Forwarded-Host", b"public.example.org"),
         (b"X-Forwarded-Server", b"lb01.internal"),

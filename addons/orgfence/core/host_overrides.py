@@ -9,21 +9,26 @@ from collections.abc import Iterable, Iterator
 
 from orgfence.core.request import Fields
 
-#: By canonical name, as they are shown. Rack, Django, Werkzeug, Express, Spring, Symfony and ASP.NET read the first;
-#: Rack 3, Spring, Symfony and Jetty the second; Yii the third, Jetty and PasteDeploy the fourth. The other two are
-#: read by single applications (https://portswigger.net/web-security/host-header/exploiting). Of the last two, Starlette
-#: and hypercorn put a URL together: `https://globex.example.com/` as the scheme becomes the host.
+#: The fields by canonical name, as messages show them. Beside each: who reads it.
 HOST_OVERRIDES = {
+    # Rack, Django, Werkzeug, Express, Spring, Symfony, ASP.NET.
     b"x-forwarded-host": "X-Forwarded-Host",
+    # Rack 3, Spring, Symfony, Jetty.
     b"forwarded": "Forwarded",
+    # Yii.
     b"x-original-host": "X-Original-Host",
+    # Jetty, PasteDeploy.
     b"x-forwarded-server": "X-Forwarded-Server",
+    # Single applications (https://portswigger.net/web-security/host-header/exploiting).
     b"x-host": "X-Host",
     b"x-http-host-override": "X-HTTP-Host-Override",
+    # Starlette behind hypercorn: `https://globex.example.com/` as the scheme becomes the host.
     b"x-forwarded-proto": "X-Forwarded-Proto",
     b"x-forwarded-scheme": "X-Forwarded-Scheme",
+    # Servers that authorize requests for nginx, such as Authelia: the host of a whole URL.
+    b"x-original-url": "X-Original-URL",
+    b"x-rewrite-url": "X-Rewrite-URL",
 }
-_SCHEMES = frozenset({b"x-forwarded-proto", b"x-forwarded-scheme"})
 #: How many hosts of one field are read. A server goes by the first of a list (Rack, Express), by the last (Werkzeug),
 #: or by the one that its nearest proxies have added.
 MAX_HOSTS = 8
@@ -36,7 +41,7 @@ def overriding_hosts(fields: Fields) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name in HOST_OVERRIDES:
         if name in fields:
-            read = _forwarded_hosts if name == b"forwarded" else _hosts_in_urls if name in _SCHEMES else _listed_hosts
+            read = _READERS.get(name, _listed_hosts)
             for host in _outermost([host for value in _outermost(fields[name]) for host in read(_ends_of(value))]):
                 found.setdefault(host, name)
     return found
@@ -67,6 +72,14 @@ _BLANK_OR_COMMA = re.compile(rb"[,\s\x1c-\x1f\x85\xa0]+")
 def _hosts_in_urls(value: bytes) -> list[bytes]:
     """Return the hosts of a list's URLs; a scheme alone names none."""
     return [host for item in _BLANK_OR_COMMA.split(value) if (host := _host_of_url(item.strip(b"\"'")))]
+
+
+def _host_of_target(value: bytes) -> list[bytes]:
+    """Return the host of a whole URL; a path that holds one names none."""
+    return [_host_of_url(value)] if _WHOLE_URL.match(value) else []
+
+
+_WHOLE_URL = re.compile(rb"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def _host_of_url(text: bytes) -> bytes:
@@ -106,3 +119,11 @@ _SEPARATOR = re.compile(rb"[,;\s\x1c-\x1f\x85\xa0]")
 _AROUND_EQUALS = re.compile(rb"(?<![\s\x1c-\x1f\x85\xa0])[\s\x1c-\x1f\x85\xa0]*=[\s\x1c-\x1f\x85\xa0]*")
 _PAIR = re.compile(rb'(?:[^,;"]|"(?:[^"\\]|\\.)*+"?+)++', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+_READERS = {
+    b"forwarded": _forwarded_hosts,
+    b"x-forwarded-proto": _hosts_in_urls,
+    b"x-forwarded-scheme": _hosts_in_urls,
+    b"x-original-url": _host_of_target,
+    b"x-rewrite-url": _host_of_target,
+}
