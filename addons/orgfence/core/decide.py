@@ -220,7 +220,7 @@ def _is_excepted(rule: Rule, reading: Reading, token: Token) -> bool:
 def _plain_orgs(
     sources: tuple[OrgSource, ...], fields: Fields, match: Match, ruleset: Ruleset, token: Token
 ) -> tuple[bytes, ...] | Reason:
-    """Return every org that sources give of which all servers read the same: nearly all requests need no more."""
+    """Return every org that these sources give. All servers read such sources (path, header, host, …) alike."""
     requested: list[bytes] = []
     fault: Reason | None = None
     for source in sources:
