@@ -17,6 +17,9 @@ from orgfence.core.rule import CredentialPlace, PlaceKind
 # nginx and Apache stop near 8 KiB for a header line; double leaves room for fat claims.
 MAX_CREDENTIAL_BYTES = 16 * 1024
 
+# What may stand beside the credential in its field: the scheme, and blanks.
+_MAX_BESIDE = 1024
+
 if TYPE_CHECKING:
     from orgfence.core.body import RequestBody
 
@@ -110,6 +113,9 @@ def _in_field(values: Sequence[bytes], scheme: bytes) -> bytes | Reason | None:
         return None
     if len(values) > 1:
         return Reason.CREDENTIAL_AMBIGUOUS
+    # Before it is taken apart: a client decides how long that takes.
+    if len(values[0]) > MAX_CREDENTIAL_BYTES + _MAX_BESIDE:
+        return Reason.CREDENTIAL_TOO_LARGE
     if scheme:
         return _after_scheme(values[0], scheme)
     return values[0].strip() or None
