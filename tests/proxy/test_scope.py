@@ -166,7 +166,11 @@ def test_odd_bytes_in_a_tunnel_are_no_way_past(proxy: GuardingProxy, upstream: U
         # The first bytes on their own are fewer than it takes to guess.
         client.send(STRANGE[first][:2])
         client.send(STRANGE[first][2:] + b"Host: x\r\nAuthorization: " + bearer("acme") + b"\r\n\r\n")
-        assert client.read_answer().status in (400, 403)
+        if first == "bytes" and not tls:
+            # Another protocol, by its first byte.
+            assert client.wait_for_close() == b""
+        else:
+            assert client.read_answer().status in (400, 403)
     assert not upstream.requests
 
 
