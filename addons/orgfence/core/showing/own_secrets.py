@@ -36,6 +36,8 @@ _REST = re.compile(rb"([\w.%-]{0,64})(?:\[\w{0,64}\])?[\"']?\s{0,4}[=:]\s{0,4}(?
 _LONGEST_KEY = 64
 # What stands further behind is found by its form alone: the proxy waits meanwhile, and a body may have megabytes.
 _MAX_SEARCHED = 64 * 1024
+# A token has 16 KiB at most. Each escape is decoded by itself, so a client decides how long that takes.
+_MAX_DECODED = 16 * 1024
 # Whoever repeats a name more often hides nothing from anybody but himself.
 _OCCURRENCES = 16
 
@@ -53,8 +55,15 @@ def own_secrets(
     shown.
     """
     found: list[str] = []
+    seen: set[bytes] = set()
+    decodable = _MAX_DECODED
     for value in _secret_values(fields, texts, credential_names, org_names):
-        found += _forms(value)
+        if value in seen:
+            continue
+        seen.add(value)
+        if b"%" in value or b"+" in value:
+            decodable -= len(value)
+        found += _forms(value, decoded=decodable >= 0)
         if len(found) >= _MAX_SECRETS:
             break
     return frozenset(found)
@@ -83,7 +92,7 @@ _COOKIES = frozenset({b"cookie", b"set-cookie"})
 
 def _in_cookies(field: bytes, credential_names: Collection[bytes], org_names: Collection[bytes]) -> Iterator[bytes]:
     """Give the values of a `Cookie` field. What is named like no secret may be an id that the page remembers."""
-    for pair in re.split(rb"[;,]", field)[:_MAX_SECRETS]:
+    for pair in re.split(rb"[;,]", field, maxsplit=_MAX_SECRETS)[:_MAX_SECRETS]:
         name, _, value = pair.partition(b"=")
         name, value = name.strip(), value.strip().strip(b'"')
         if name in org_names:
@@ -95,7 +104,7 @@ def _in_cookies(field: bytes, credential_names: Collection[bytes], org_names: Co
 def _in_field(value: bytes) -> Iterator[bytes]:
     """Give the whole of a field, what stands behind its scheme, and the password in `Basic`."""
     yield value.strip()
-    scheme, *words = re.split(rb"[\s,;]+", value.strip())[:_MAX_WORDS]
+    scheme, *words = re.split(rb"[\s,;]+", value.strip(), maxsplit=_MAX_WORDS)[:_MAX_WORDS]
     for word in words:
         yield word
         # `Digest response="…"`
@@ -133,9 +142,11 @@ def _in_parameters(text: bytes, lowered: bytes, part: bytes, org_names: Collecti
             yield value.partition(b"/")[0]
 
 
-def _forms(value: bytes) -> Iterator[str]:
+def _forms(value: bytes, *, decoded: bool) -> Iterator[str]:
     """Give the forms in which a secret is found again: as it stands, decoded, and the parts of a dotted token."""
-    forms = {value, unquote_to_bytes(value), unquote_to_bytes(value.replace(b"+", b" "))}
+    forms = {value}
+    if decoded:
+        forms |= {unquote_to_bytes(value), unquote_to_bytes(value.replace(b"+", b" "))}
     for form in forms:
         text = _text_of(form).lower()
         if len(text) >= _MIN_SECRET:
@@ -144,7 +155,7 @@ def _forms(value: bytes) -> Iterator[str]:
             # Of a long one not all is shown anywhere.
             yield text[:_BEGINNING]
         if "." in text:
-            yield from (part for part in text.split(".")[:_MAX_PARTS] if len(part) >= _MIN_SEGMENT)
+            yield from (part for part in text.split(".", _MAX_PARTS)[:_MAX_PARTS] if len(part) >= _MIN_SEGMENT)
 
 
 _BEGINNING = 64
