@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from itertools import accumulate
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+
+from orgfence.core.escapes import unescaped
 
 
 class OtherName(NamedTuple):
@@ -94,7 +95,7 @@ def decoded(name: bytes) -> bytes:
     for _ in range(_MAX_DECODINGS):
         if _PERCENT not in name:
             break
-        name = unquote_to_bytes(_U_ESCAPE.sub(_character, name) if _SMALL_U in name or _CAPITAL_U in name else name)
+        name = unescaped(_U_ESCAPE.sub(_character, name) if _SMALL_U in name or _CAPITAL_U in name else name)
     return name
 
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
 
+from orgfence.core.escapes import unescaped
 from orgfence.core.names import FLAT, IGNORED, Found, OtherName, form_of, forms_of
 
 _SEPARATORS = re.compile(rb"[&;]")
@@ -116,7 +116,7 @@ def find_parameter(readings: Iterable[Pieces], name: bytes) -> Found:
 def _decoded(text: bytes) -> bytes:
     """Decode one part of a query as forms encode it: percent escapes, and `+` for a space."""
     if _PERCENT in text or _PLUS in text:
-        return unquote_to_bytes(text.replace(b"+", b" "))
+        return unescaped(text.replace(b"+", b" "))
     return text
 
 

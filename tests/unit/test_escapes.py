@@ -1,0 +1,16 @@
+"""Percent escapes are undone as everybody undoes them."""
+
+from urllib.parse import unquote_to_bytes
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orgfence.core.escapes import unescaped
+
+
+@given(
+    st.lists(st.sampled_from([b"%", b"%4", b"%41", b"%2f", b"%2F", b"%zz", b"%%", b"a", b"\xff", b"1"])).map(b"".join)
+)
+def test_escapes_are_undone_once(text: bytes) -> None:
+    """What is no escape stays, and nothing is decoded twice."""
+    assert unescaped(text) == unquote_to_bytes(text)
