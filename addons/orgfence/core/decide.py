@@ -71,7 +71,7 @@ def _find_credential(
     fields: Fields, query: bytes, rule: Rule, body: RequestBody | None, parts: Parts | None
 ) -> bytes | Reason | OtherName:
     """Find the credential; with `parts` once for all rules that look for it in the same places."""
-    if parts is None:
+    if parts is None and not rule.reads_parts:
         return find_credential(fields, query, rule.places)
     find = partial(
         find_credential,
@@ -83,6 +83,8 @@ def _find_credential(
         or_json=rule.reads_json,
         exact_names=rule.exact_names,
     )
+    if parts is None:
+        return find()
     return parts.once(("credential", rule.places, rule.reads_json, rule.exact_names, query), find)
 
 
@@ -222,14 +224,12 @@ def _plain_orgs(
 ) -> tuple[bytes, ...] | Reason:
     """Return every org that these sources give. All servers read such sources (path, header, host, …) alike."""
     requested: list[bytes] = []
-    fault: Reason | None = None
     for source in sources:
         values = _values_of(source, fields, match, ruleset, token)
         if isinstance(values, Reason):
-            fault = values
-        else:
-            requested += values
-    return fault or normalised(requested, ruleset.orgs, salesforce_ids=token.salesforce_ids)
+            return values
+        requested += values
+    return normalised(requested, ruleset.orgs, salesforce_ids=token.salesforce_ids)
 
 
 def _requested_orgs(
@@ -299,8 +299,12 @@ def _values_of(source: OrgSource, fields: Fields, match: Match, ruleset: Ruleset
     kind, name = source.kind, source.name
     assert match.reading is not None
     if kind is PlaceKind.PATH:
-        paths = [each.route.path for each in (match, *match.also)]
-        return [path.captured(name, match.reading.segments) for path in paths if name in path.names]
+        path, segments = match.route.path, match.reading.segments
+        captured = [path.captured(name, segments)] if name in path.names else []
+        if match.also:
+            others = [each.route.path for each in match.also]
+            captured += [path.captured(name, segments) for path in others if name in path.names]
+        return captured
     if kind is PlaceKind.HEADER:
         if name not in fields:
             return []

@@ -63,7 +63,7 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
         body = _body_of(request, ruleset, fields)
         is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
         judged = []
-        parts = Parts() if ruleset.reads_parts or len(matches) > _FEW else None
+        parts = Parts() if len(matches) > (1 if ruleset.reads_parts else _FEW) else None
         for match in matches:
             tokenless = preflight or (is_exchange and match.as_it_stands)
             answer = _judge(request, fields, match, ruleset, known, now, body, parts, tokenless)

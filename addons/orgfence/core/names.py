@@ -9,6 +9,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ def flat(name: bytes) -> bytes:
     return name.translate(FLAT, IGNORED)
 
 
+@lru_cache(maxsize=1024)  # names that rules read, and nobody else chooses
 def form_of(name: bytes) -> bytes:
     """Return the form of a policy's name: what is sent is that name, to some server, if it has this form too."""
     form = flat(name)

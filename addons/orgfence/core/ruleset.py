@@ -163,10 +163,10 @@ class Ruleset:
     def hosts_of(self, request: Request, fields: Fields) -> Guarded:
         """Return, for each name of the request's host that is guarded, the host patterns that match it."""
         names: Sequence[bytes] = fields.get(b"host", ())
-        if len(names) > _HOSTS_READ:
-            # RFC 9112 section 3.2 allows one; a server that takes more goes by the first or by the last.
-            names = [*names[: _HOSTS_READ // 2], *names[-_HOSTS_READ // 2 :]]
         if len(names) > 1:
+            if len(names) > _HOSTS_READ:
+                # RFC 9112 section 3.2 allows one; a server that takes more goes by the first or by the last.
+                names = [*names[: _HOSTS_READ // 2], *names[-_HOSTS_READ // 2 :]]
             names = without_many_international(names)
         return self.index.guarded(request.authorities, tuple(names), 443 if request.scheme == b"https" else 80)
 

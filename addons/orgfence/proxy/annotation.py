@@ -45,10 +45,11 @@ def strip(headers: http.Headers) -> None:
     for name, value in fields:
         if name in harmless:
             continue
-        if _names_us(value) if _is_connection(name) else _is_ours(name):
+        is_connection = _is_connection(name)
+        if _names_us(value) if is_connection else _is_ours(name):
             headers.fields = tuple(_without(_is_ours, fields))
             return
-        if not _is_connection(name):
+        if not is_connection:
             _HARMLESS.learn(name)
 
 
