@@ -1,9 +1,8 @@
 """The secrets of a message are found at a bounded cost."""
 
-from urllib.parse import unquote_to_bytes
-
 import pytest
 
+from orgfence.core.escapes import unescaped
 from orgfence.core.showing import own_secrets as module
 from orgfence.core.showing.own_secrets import own_secrets
 
@@ -23,9 +22,9 @@ def test_decoding_is_bounded_for_the_whole_message(monkeypatch: pytest.MonkeyPat
 
     def counted(value: bytes) -> bytes:
         decoded.append(value)
-        return unquote_to_bytes(value)
+        return unescaped(value)
 
-    monkeypatch.setattr(module, "unquote_to_bytes", counted)
+    monkeypatch.setattr(module, "unescaped", counted)
     values = [b"%%%d" % number + b"%" * 30_000 for number in range(18)]
     found = secrets_of(*values, *(b"Bearer %d%s" % (number, b"%41" * 2000) for number in range(200)))
     assert sum(map(len, decoded)) <= 2 * 16 * 1024

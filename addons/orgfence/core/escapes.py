@@ -17,3 +17,8 @@ def unescaped(text: bytes) -> bytes:
 
 def _bytes_of(run: re.Match[bytes]) -> bytes:
     return bytes.fromhex(run[0].replace(b"%", b"").decode())
+
+
+def unescaped_text(text: str) -> str:
+    """Return the same for a text; what is no UTF-8 is shown escaped."""
+    return unescaped(text.encode("utf-8", "backslashreplace")).decode("utf-8", "backslashreplace")

@@ -122,6 +122,8 @@ def _string(text: str) -> str:
     return f'"{_escaped(text)}"'
 
 
+_UNPRINTABLE = re.compile("[^ -~]")
+
+
 def _escaped(text: str) -> str:
-    printable = "".join(character if " " <= character <= "~" else "?" for character in text)
-    return printable.replace("\\", "\\\\").replace('"', '\\"')
+    return _UNPRINTABLE.sub("?", text).replace("\\", "\\\\").replace('"', '\\"')

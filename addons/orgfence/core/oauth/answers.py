@@ -8,9 +8,10 @@ import math
 from collections.abc import Iterable
 from itertools import islice, product
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from orgfence.core.body import RequestBody
+from orgfence.core.escapes import unescaped
 from orgfence.core.json_document import Json, resembles_json
 from orgfence.core.oauth.exchange import Redirect, TokenResponse
 from orgfence.core.oauth.names import folded, form_text
@@ -112,7 +113,7 @@ def repeats(redirect: Redirect, target: bytes) -> bool:
     for _ in range(_MOST_ESCAPED):
         if any(value in target for value in values):
             return True
-        target = unquote_to_bytes(target)
+        target = unescaped(target)
     return False
 
 

@@ -3,9 +3,9 @@
 import base64
 import binascii
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
 from orgfence.core.oauth.issuer import OAuthIssuer
+from orgfence.core.oauth.names import form_text
 from orgfence.core.oauth.parameters import Parameters
 from orgfence.core.orgs import canonical_id
 from orgfence.core.request import Fields
@@ -34,7 +34,7 @@ def clients_of(parameters: Parameters, fields: Fields, issuer: OAuthIssuer) -> C
     said = said_clients(parameters)
     also: list[str] = []
     for raw in _basic_clients(fields):
-        decoded = plain_client(unquote_plus(raw))
+        decoded = plain_client(form_text(raw.encode("utf-8", "backslashreplace")))
         # RFC 6749 section 2.3.1 has it encoded as a form's values are; not all clients do that.
         said.append(raw if raw in said else decoded)
         also += [raw, decoded]

@@ -1,7 +1,7 @@
 """What is wrong with an authorize request: it decides for which org all tokens of the sign-in will be."""
 
 from collections.abc import Sequence
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
 
 from orgfence.core.decision import Reason
 from orgfence.core.oauth.clients import said_clients
@@ -153,8 +153,8 @@ def changed(url: str, changes: dict[str, str]) -> str:
 
 def _is_secret(pair: str) -> bool:
     """Return whether a parameter holds a credential. What is random in a sign-in (`state`, `nonce`) is none."""
-    name = unquote_plus(pair.partition("=")[0]).lower()
-    return name.endswith(_SECRET_NAMES) or JWT.search(unquote_plus(pair)) is not None
+    name, text = (form_text(part.encode("utf-8", "backslashreplace")) for part in (pair.partition("=")[0], pair))
+    return name.lower().endswith(_SECRET_NAMES) or JWT.search(text) is not None
 
 
 _SECRET_NAMES = ("_token", "_token_hint", "secret", "password", "code_verifier", "assertion")

@@ -1,8 +1,8 @@
 """The names of parameters and members, in every way in which servers and clients read them."""
 
 import re
-from urllib.parse import unquote_to_bytes
 
+from orgfence.core.escapes import unescaped
 from orgfence.core.names import decoded, flat, forms_of
 
 # `%uXXXX`: what JavaScript's `escape` writes and ASP.NET still reads.
@@ -28,7 +28,7 @@ def folded(name: str) -> str:
 def form_text(raw: bytes) -> str:
     """Decode one name or value of a form: percent escapes, and `+` for a space. What is no UTF-8 is shown escaped."""
     if b"%" in raw or b"+" in raw:
-        raw = unquote_to_bytes(raw.replace(b"+", b" "))
+        raw = unescaped(raw.replace(b"+", b" "))
     return raw.decode("utf-8", "backslashreplace")
 
 

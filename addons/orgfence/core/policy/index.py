@@ -119,7 +119,9 @@ class PathIndex:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         """Index the routes by their path templates."""
-        self.routes = tuple(routes)
+        in_order = tuple(routes)
+        #: Those of the strictest rules first.
+        self.routes = tuple(sorted(in_order, key=lambda route: strictest_first(route.rule)))
         exchanges = [route.rule.exchange for route in self.routes if route.rule.exchange is not None]
         #: Whether they lead to endpoints of issuers only, and to none of the policy's rules.
         self.only_exchanges = len(exchanges) == len(self.routes)
@@ -127,12 +129,17 @@ class PathIndex:
         self.issuers = frozenset(exchange.issuer.name for exchange in exchanges)
         exact: _Trie[Route] = _Trie()
         folded: _Trie[Route] = _Trie()
-        for route in self.routes:
+        for route in in_order:
             trie = folded if route.path.ignore_case else exact
             trie.insert(route.path.segments, route, rest=route.path.rest)
         # Where all routes regard case, nobody pays for those that do not.
         ignores_case = any(route.path.ignore_case for route in self.routes)
         self.find = partial(_find_in_any_case, exact, folded) if ignores_case else exact.find
+
+
+def strictest_first(rule: Rule) -> tuple[int, str]:
+    """Sort rules by what the policy has them do, however it is capped."""
+    return -(rule.uncapped or rule).enforcement, rule.id
 
 
 def _find_in_any_case(exact: _Trie[Route], folded: _Trie[Route], segments: Sequence[bytes]) -> list[Route]:

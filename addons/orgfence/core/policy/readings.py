@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+
+from orgfence.core.escapes import unescaped
 
 # Normal paths were seen to have 19 readings at most; one with three times as many is made to have them.
 _MAX_READINGS = 64
@@ -134,10 +135,10 @@ def _read(path: bytes, query: bytes) -> Reading:
     if _PERCENT not in trimmed:
         segments = trimmed.split(b"/")
     elif _ENCODED_SLASH.search(trimmed):
-        segments = [unquote_to_bytes(segment) if _PERCENT in segment else segment for segment in trimmed.split(b"/")]
+        segments = [unescaped(segment) if _PERCENT in segment else segment for segment in trimmed.split(b"/")]
     else:
         # The same, in one go.
-        segments = unquote_to_bytes(trimmed).split(b"/")
+        segments = unescaped(trimmed).split(b"/")
     if not segments[0]:
         del segments[0]
     return Reading(tuple(segments), query)
@@ -177,12 +178,12 @@ _LOWER_ESCAPE = re.compile(rb"%(?:[a-f][0-9a-fA-F]|[0-9A-F][a-f])")
 
 
 def _decode(path: bytes) -> bytes:
-    return _upper_escapes(unquote_to_bytes(path))
+    return _upper_escapes(unescaped(path))
 
 
 def _decode_but_slashes(path: bytes) -> bytes:
     # Once escaped, an encoded slash comes out as it was.
-    return _upper_escapes(unquote_to_bytes(path.replace(b"%2F", b"%252F")))
+    return _upper_escapes(unescaped(path.replace(b"%2F", b"%252F")))
 
 
 def _resolve_dots(one: frozenset[bytes], two: frozenset[bytes], path: bytes) -> bytes:

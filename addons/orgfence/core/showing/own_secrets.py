@@ -7,8 +7,8 @@ import base64
 import binascii
 import re
 from collections.abc import Collection, Iterable, Iterator
-from urllib.parse import unquote_to_bytes
 
+from orgfence.core.escapes import unescaped
 from orgfence.core.request import canonical_name
 from orgfence.core.showing.credential_shapes import is_id
 
@@ -146,7 +146,7 @@ def _forms(value: bytes, *, decoded: bool) -> Iterator[str]:
     """Give the forms in which a secret is found again: as it stands, decoded, and the parts of a dotted token."""
     forms = {value}
     if decoded:
-        forms |= {unquote_to_bytes(value), unquote_to_bytes(value.replace(b"+", b" "))}
+        forms |= {unescaped(value), unescaped(value.replace(b"+", b" "))}
     for form in forms:
         text = _text_of(form).lower()
         if len(text) >= _MIN_SECRET:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from urllib.parse import unquote
 
+from orgfence.core.escapes import unescaped_text
 from orgfence.core.showing.credential_shapes import is_id, looks_like_credential
 from orgfence.core.showing.named_credentials import HIDDEN, hide_named
 from orgfence.core.showing.visible import visible
@@ -82,7 +82,7 @@ class Redactor:
             return False
         readings = [text.lower()]
         while "%" in readings[-1] and len(readings) <= _ENCODINGS:
-            readings.append(unquote(readings[-1], errors="backslashreplace").lower())
+            readings.append(unescaped_text(readings[-1]).lower())
         return any(
             secret == reading or (len(secret) >= _MIN_CONTAINED and secret in reading)
             for reading in readings
@@ -107,7 +107,7 @@ _MAX_PATH = 4096
 
 
 def _is_credential(word: str) -> bool:
-    return looks_like_credential(word) or ("%" in word and looks_like_credential(unquote(word)))
+    return looks_like_credential(word) or ("%" in word and looks_like_credential(unescaped_text(word)))
 
 
 def _mapped(node: object, show: Callable[[str], str]) -> object:

@@ -15,7 +15,6 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 import select
 from asyncio import StreamWriter
-from urllib.parse import unquote_to_bytes
 
 from mitmproxy import http
 from mitmproxy.connection import Connection, ConnectionState
@@ -32,6 +31,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.proxy.tunnel import TunnelLayer
 
+from orgfence.core.escapes import unescaped
 from orgfence.core.request import Spellings
 from orgfence.proxy.lifetime.in_flight import handler_of
 from orgfence.proxy.wire.broken_bodies import break_off
@@ -60,7 +60,7 @@ def only_reads(request: http.Request) -> bool:
     _, separator, query = data.path.partition(b"?")
     if not separator:
         return True
-    query = unquote_to_bytes(query).lower()
+    query = unescaped(query).lower()
     return b"method" not in query and b"mutation" not in query
 
 
