@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgfence.core.escapes import unescaped
+from orgfence.core.escapes import text_of, unescaped
 
 
 @given(
@@ -14,3 +14,14 @@ from orgfence.core.escapes import unescaped
 def test_escapes_are_undone_once(text: bytes) -> None:
     """What is no escape stays, and nothing is decoded twice."""
     assert unescaped(text) == unquote_to_bytes(text)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_as_text_lose_nothing(value: bytes) -> None:
+    """What is UTF-8 is that text, and what is not can be seen, whatever its length."""
+    text = text_of(value)
+    text.encode()
+    try:
+        assert text == value.decode()
+    except UnicodeDecodeError:
+        assert "\\x" in text or "\\udc" in text

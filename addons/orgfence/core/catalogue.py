@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from orgfence.core.decision import Decision, Reason
+from orgfence.core.escapes import text_of
 from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.orgs import OrgNames
 from orgfence.core.showing.named_credentials import HIDDEN
@@ -355,7 +356,7 @@ def _detail(decision: Decision, about: str, good_for: str, redactor: Redactor) -
             missing = sorted(scope.decode() for scope in decision.rule.scopes - decision.token.scopes)
             return f"The token lacks {_listed(missing, len(missing))}."
         case Reason.PATH_AMBIGUOUS if decision.read_as:
-            read_as = redactor.path(decision.read_as.decode("utf-8", "backslashreplace"))
+            read_as = redactor.path(text_of(decision.read_as))
             return f"{CATALOGUE[decision.reason].explanation} It can be read as {quoted(read_as)}."
         case Reason.ORG_AMBIGUOUS if decision.other_name is not None:
             return f"{_other_reading(*decision.other_name, redactor)}: there the request is about {about}."
@@ -381,7 +382,7 @@ def _advice_on_name(sent: bytes, read_as: bytes, redactor: Redactor) -> tuple[st
 def _name_sent(name: bytes, redactor: Redactor) -> str:
     """Return a name as it was sent, without the index behind it, which may be anything."""
     head, index, _ = _INDEX.split(name, maxsplit=1) if _INDEX.search(name) else (name, b"", b"")
-    shown = redactor.value(head.decode("utf-8", "backslashreplace"))
+    shown = redactor.value(text_of(head))
     return quoted(f"{shown}[…]" if index else shown)
 
 

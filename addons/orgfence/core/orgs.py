@@ -7,6 +7,7 @@ that is compared, and the name that a person is shown.
 import re
 from collections.abc import Iterable, Mapping
 
+from orgfence.core.escapes import text_of
 from orgfence.core.showing.redactor import NO_REQUEST, Redactor
 
 # https://www.rfc-editor.org/rfc/rfc9562#section-4: output is lower case, input is case-insensitive.
@@ -42,7 +43,7 @@ class OrgNames:
         `is_granted`: the token names it.
         """
         name = self.name_of(org_id)
-        return name or redactor.value(org_id.decode("utf-8", "backslashreplace"), may_be_part=is_granted)
+        return name or redactor.value(text_of(org_id), may_be_part=is_granted)
 
     @property
     def ids(self) -> Mapping[bytes, str]:

@@ -7,6 +7,7 @@ types only, since flows are saved; and never the raw token.
 from mitmproxy import http
 
 from orgfence.core.decision import Action, Decision
+from orgfence.core.escapes import text_of
 from orgfence.proxy.shown import Shown
 
 _MARKERS = {
@@ -48,7 +49,7 @@ def _claims(decision: Decision, shown: Shown) -> dict[str, object]:
         "token": {
             "issuer": token.issuer,
             "subject": show(token.subject or "", may_be_part=True),
-            "scopes": sorted(show(scope.decode("utf-8", "backslashreplace")) for scope in token.scopes),
+            "scopes": sorted(show(text_of(scope)) for scope in token.scopes),
             "verified": token.verified,
         }
     }

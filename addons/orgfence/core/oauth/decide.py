@@ -6,6 +6,7 @@ API to say.
 
 from orgfence.core.body import RequestBody
 from orgfence.core.decision import Decision, NeedBody, Reason, Verdict, verdict_of
+from orgfence.core.escapes import text_of
 from orgfence.core.known import Known
 from orgfence.core.matching import Match
 from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, Fault, Step, TokenRequest
@@ -130,4 +131,4 @@ def _url(request: Request, fields: Fields, reading: Reading) -> str:
     names = fields.get(b"host") or [request.authorities[-1].name]
     path = request.target.partition(b"?")[0]
     url = b"%s://%s%s?%s" % (request.scheme, names[0], path, reading.query)
-    return url.decode("utf-8", "backslashreplace")
+    return text_of(url)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from orgfence.core.decision import Reason
+from orgfence.core.escapes import text_of
 from orgfence.core.oauth.clients import said_clients
 from orgfence.core.oauth.exchange import AuthorizeRequest, Fault
 from orgfence.core.oauth.issuer import ORG_PARAMETERS, OAuthIssuer
@@ -63,7 +64,7 @@ def _org_faults(
 ) -> list[Fault]:
     wanted = issuer.org_parameters[0]
     named = [org for org in request.orgs if org]
-    unknown = [org.decode("utf-8", "backslashreplace") for org in named if org not in issuer.known_orgs]
+    unknown = [text_of(org) for org in named if org not in issuer.known_orgs]
     if issuer.known_orgs and unknown:
         detail = f"{code(wanted)} names {listed(unknown)}, which is none of the policy's orgs."
         return [Fault(Reason.AUTHORIZE_ORG_UNKNOWN, detail, (f"Name one of {_known(issuer)}.",))]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from orgfence.core.decision import Reason
+from orgfence.core.escapes import text_of
 from orgfence.core.oauth.exchange import Fault, TokenRequest, TokenResponse
 from orgfence.core.oauth.grant import Grant
 from orgfence.core.oauth.issuer import OAuthIssuer
@@ -113,7 +114,7 @@ def _issued(response: TokenResponse, token: Token | None) -> frozenset[str] | No
     if response.scopes is not None:
         return frozenset(response.scopes)
     if token is not None and token.scopes:
-        return frozenset(scope.decode("utf-8", "backslashreplace") for scope in token.scopes)
+        return frozenset(text_of(scope) for scope in token.scopes)
     return None
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from orgfence.core.escapes import unescaped
+from orgfence.core.escapes import text_of, unescaped
 from orgfence.core.names import decoded, flat, forms_of
 
 # `%uXXXX`: what JavaScript's `escape` writes and ASP.NET still reads.
@@ -22,14 +22,14 @@ def folded(name: str) -> str:
         return form.decode()
     sent = decoded(raw).partition(b"\0")[0].lstrip(b" [")
     forms = forms_of(sent)
-    return (forms[0] if b"]" in sent else forms[-1]).decode("utf-8", "backslashreplace")
+    return text_of(forms[0] if b"]" in sent else forms[-1])
 
 
 def form_text(raw: bytes) -> str:
     """Decode one name or value of a form: percent escapes, and `+` for a space. What is no UTF-8 is shown escaped."""
     if b"%" in raw or b"+" in raw:
         raw = unescaped(raw.replace(b"+", b" "))
-    return raw.decode("utf-8", "backslashreplace")
+    return text_of(raw)
 
 
 def with_unicode_escapes(raw: bytes) -> bytes:

@@ -8,7 +8,7 @@ import binascii
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from orgfence.core.escapes import unescaped
+from orgfence.core.escapes import text_of, unescaped
 from orgfence.core.request import canonical_name
 from orgfence.core.showing.credential_shapes import is_id
 
@@ -97,7 +97,7 @@ def _in_cookies(field: bytes, credential_names: Collection[bytes], org_names: Co
         name, value = name.strip(), value.strip().strip(b'"')
         if name in org_names:
             continue
-        if name in credential_names or _NAMES_SECRET.search(name.lower()) or not is_id(_text_of(value)):
+        if name in credential_names or _NAMES_SECRET.search(name.lower()) or not is_id(text_of(value)):
             yield value
 
 
@@ -148,7 +148,7 @@ def _forms(value: bytes, *, decoded: bool) -> Iterator[str]:
     if decoded:
         forms |= {unescaped(value), unescaped(value.replace(b"+", b" "))}
     for form in forms:
-        text = _text_of(form).lower()
+        text = text_of(form).lower()
         if len(text) >= _MIN_SECRET:
             yield text
             yield text.rstrip("=")
@@ -161,7 +161,3 @@ def _forms(value: bytes, *, decoded: bool) -> Iterator[str]:
 _BEGINNING = 64
 # A JWE has five.
 _MAX_PARTS = 8
-
-
-def _text_of(value: bytes) -> str:
-    return value.decode("utf-8", "backslashreplace")
