@@ -140,6 +140,8 @@ KNOWN = [
         (b"X-Forwarded-Host: globex.t.example.com acme.t.example.com", ("Rack",)),
         (b'X-Forwarded-Host: "globex.t.example.com"', ("Werkzeug",)),
         (b"X-Forwarded-Host: x.example.com\r\nX-Forwarded-Host: globex.t.example.com", ("Starlette", "Werkzeug")),
+        (b"X-Forwarded-Host: globex.t.example.com:443;http://acme.t.example.com/", ("Express",)),
+        (b"X-Forwarded-Host: globex.t.example.com://acme.t.example.com/", ("Express",)),
         (b"Forwarded: host=globex.t.example.com", ("Starlette",)),
         (b"Forwarded: for=1.2.3.4;host=globex.t.example.com;proto=https", ("Starlette",)),
         (b"X-Forwarded-Proto: https://globex.t.example.com/", ("Starlette",)),
