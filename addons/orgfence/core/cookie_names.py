@@ -35,7 +35,8 @@ def cookie_forms_of(name: bytes) -> list[bytes]:
         name = plain_letters(name.decode("utf-8", "ignore")).encode()
     name = name.lstrip(_BLANKS)
     forms: dict[bytes, None] = {}
-    for each in (name.rstrip(_BLANKS), name):  # to PHP a blank behind it is a `_`
+    # To PHP a blank behind the name is a `_`.
+    for each in dict.fromkeys((name.rstrip(_BLANKS), name)):
         parts = [part.translate(_LETTERS) for part in _ENDS.split(each, maxsplit=MAX_PARTS)]
         forms |= dict.fromkeys(accumulate(parts, _joined))
     return list(forms)

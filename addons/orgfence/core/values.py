@@ -94,10 +94,10 @@ type _Piece = tuple[bytes, bytes, bytes]
 MAX_ODD_BYTES = 256 * 1024
 
 
-def parameter_pieces(query: bytes) -> tuple[Pieces, ...]:
+def parameter_pieces(query: bytes, naming: Naming = PARAMETER_NAMES) -> tuple[Pieces, ...]:
     """Take a query or a form apart: at `&` and, where that gives others, at `;` as well."""
-    at_ampersand = Pieces(query.split(b"&"))
-    return (at_ampersand, Pieces(_SEPARATORS.split(query))) if b";" in query else (at_ampersand,)
+    at_ampersand = Pieces(query.split(b"&"), naming)
+    return (at_ampersand, Pieces(_SEPARATORS.split(query), naming)) if b";" in query else (at_ampersand,)
 
 
 def find_parameter(readings: Iterable[Pieces], name: bytes) -> Found:
