@@ -34,7 +34,8 @@ def is_taken_for_cookie(sent: bytes, wanted: bytes) -> bool:
     """Return whether some server takes a cookie's name for the wanted one: as it is or as an array of that name."""
     text, blanks = visible(decoded(sent)), "".join(map(chr, range(33))) + "\x7f+"
     ways = [text.lstrip(blanks), text.strip(blanks)]
-    starts = [start for way in ways for start in (way, *(way[: end.start()] for end in re.finditer(r"[\[\]\0]", way)))]
+    ends = r"(?=[\[\0])|(?<=\])"
+    starts = [start for way in ways for start in (way, *(way[: end.start()] for end in re.finditer(ends, way)))]
     return underscored(visible(decoded(wanted)).lstrip(blanks)) in map(underscored, starts)
 
 

@@ -11,18 +11,21 @@ Fewer differences are ignored here than in the names of parameters: no server ta
 
 import re
 import string
-from itertools import accumulate
+from itertools import islice
 
-from orgfence.core.names import MAX_PARTS, Naming, decoded, plain_letters
+from orgfence.core.names import Naming, decoded, plain_letters
 
 _ODD = bytes(range(33)) + b"\x7f%+[]"
 # A name with an odd character becomes more than ASCII: then `cookie_forms_of` has its forms.
 _FLAT = bytes.maketrans(
     string.ascii_uppercase.encode() + b"." + _ODD, string.ascii_lowercase.encode() + b"_" + b"\x80" * len(_ODD)
 )
-_LETTERS = bytes.maketrans(string.ascii_uppercase.encode() + b". +", string.ascii_lowercase.encode() + b"___")
+_LETTERS = bytes.maketrans(string.ascii_uppercase.encode() + b". +[]\0", string.ascii_lowercase.encode() + b"_" * 6)
 _BLANKS = bytes(range(33)) + b"\x7f+"
-_ENDS = re.compile(rb"[\[\]\0]")
+# No rule names a cookie of more keys: `org[a][b]` has two.
+_MAX_ENDS = 8
+# What a name may end at while the server still finds its value.
+_ENDS = re.compile(rb"(?=[\[\0])|(?<=\])")
 
 
 def cookie_forms_of(name: bytes) -> list[bytes]:
@@ -34,16 +37,10 @@ def cookie_forms_of(name: bytes) -> list[bytes]:
     if not name.isascii():
         name = plain_letters(name.decode("utf-8", "ignore")).encode()
     name = name.lstrip(_BLANKS)
-    forms: dict[bytes, None] = {}
     # To PHP a blank behind the name is a `_`.
-    for each in dict.fromkeys((name.rstrip(_BLANKS), name)):
-        parts = [part.translate(_LETTERS) for part in _ENDS.split(each, maxsplit=MAX_PARTS)]
-        forms |= dict.fromkeys(accumulate(parts, _joined))
-    return list(forms)
-
-
-def _joined(start: bytes, part: bytes) -> bytes:
-    return start + b"_" + part
+    ends = [*(end.start() for end in islice(_ENDS.finditer(name), _MAX_ENDS)), len(name.rstrip(_BLANKS)), len(name)]
+    form = name.translate(_LETTERS)
+    return [form[:end] for end in dict.fromkeys(ends)]
 
 
 COOKIE_NAMES = Naming(_FLAT, b"", cookie_forms_of, cookie_forms_of)

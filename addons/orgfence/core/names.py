@@ -81,14 +81,14 @@ def forms_of(name: bytes, *, dotted: bool = False) -> list[bytes]:
     if dotted:
         name = name.replace(b".", b"[")
     if name.isascii():
-        parts = name.translate(_ENDED, IGNORED).split(b"\x80", MAX_PARTS)
+        parts = name.translate(_ENDED, IGNORED).split(b"\x80", _MAX_PARTS)
     else:
-        parts = [_folded(part) for part in _ENDS.split(name.decode("utf-8", "ignore"), maxsplit=MAX_PARTS)]
+        parts = [_folded(part) for part in _ENDS.split(name.decode("utf-8", "ignore"), maxsplit=_MAX_PARTS)]
     return list(dict.fromkeys(accumulate(parts)))
 
 
 # PHP takes 64 levels, Rack 32 and Express 5. No rule names one of more than 16, each of which has two brackets.
-MAX_PARTS = 32
+_MAX_PARTS = 32
 # What a name may end at while the server still finds its value.
 _ENDS = re.compile(r"[\[\]\0]")
 # The escape of JavaScript's `escape`, which IIS and ASP.NET undo (ECMA-262, annex B.2.1).
