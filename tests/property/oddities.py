@@ -117,6 +117,8 @@ def odd_names(name: str) -> list[bytes]:
         *(
             plain + b".sig",
             b"x[" + plain + b"]",
+            *(plain.replace(b"_", joint) for joint in (b".", b"%20", b"+", b"-", b"[")),
+            *(b"_" + plain, b"__" + plain, plain + b"_", plain + b" "),
             plain + b":eq",
             head,
             b"$" + plain,

@@ -29,6 +29,21 @@ def is_taken_for_member(sent: str, wanted: str) -> bool:
     return letters(sent.partition("\0")[0]) == letters(wanted.partition("\0")[0])
 
 
+@cache
+def is_taken_for_cookie(sent: bytes, wanted: bytes) -> bool:
+    """Return whether some server takes a cookie's name for the wanted one: as it is or as an array of that name."""
+    text, blanks = visible(decoded(sent)), "".join(map(chr, range(33))) + "\x7f+"
+    ways = [text.lstrip(blanks), text.strip(blanks)]
+    ends = r"(?=[\[\0])|(?<=\])"
+    starts = [start for way in ways for start in (way, *(way[: end.start()] for end in re.finditer(ends, way)))]
+    return underscored(visible(decoded(wanted)).lstrip(blanks)) in map(underscored, starts)
+
+
+def underscored(name: str) -> str:
+    """Return a cookie's name as PHP makes it, without regard to case."""
+    return re.sub(r"[.+ \[\]\0]", "_", name).lower()
+
+
 def decoded(name: bytes) -> str:
     """Undo the escapes of a name, those of IIS too, three times over; bytes that are no text are left out."""
     for _ in range(3):
@@ -41,10 +56,19 @@ def character(escape: re.Match[bytes]) -> bytes:
     return chr(int(escape[1], 16)).encode("utf-8", "ignore")
 
 
+def visible(name: str) -> str:
+    """Leave out of a name the blanks and marks beyond ASCII, and write plain letters for others."""
+    if name.isascii():
+        return name
+    text = unicodedata.normalize("NFKC", name).casefold().replace("i\u0307", "i").replace("\u0131", "i")
+    return "".join(
+        each for each in text if each.isascii() or not (each.isspace() or unicodedata.category(each) in ("Cc", "Cf"))
+    )
+
+
 def letters(name: str) -> str:
     """Leave out of a name all that makes no difference to some server."""
-    if not name.isascii():
-        name = unicodedata.normalize("NFKC", name).casefold().replace("i\u0307", "i").replace("\u0131", "i")
+    name = visible(name)
     kept = [each for each in name if not each.isspace() and unicodedata.category(each) not in ("Cc", "Cf")]
     return "".join(each.lower() for each in kept if each not in "[]._-+!?")
 
@@ -80,12 +104,12 @@ def cookies(fields: list[bytes], wanted: bytes) -> Values:
             value = re.sub(rb'(?s)\A"(.*)"\Z', rb"\1", value.strip())
             if equals and name.strip() == wanted:
                 exactly.append(value)
-            elif is_taken_for(name, wanted):
+            elif is_taken_for_cookie(name, wanted):
                 otherwise.append((name, value))
     seen = list(exactly)
     for name, equals, value in (word.partition(b"=") for field in fields for word in words_of_cookies(field)):
         bare = value.strip(b'"')
-        if equals and is_taken_for(name, wanted) and not (name == wanted and bare in seen):
+        if equals and is_taken_for_cookie(name, wanted) and not (name == wanted and bare in seen):
             otherwise.append((name, bare))
     return Values(exactly, otherwise)
 

@@ -3,7 +3,7 @@
 import re
 
 from tests.property.reference_body import Body, form_values, json_values
-from tests.property.reference_names import Values, cookies, parameters
+from tests.property.reference_names import Values, cookies, decode_form, decoded, is_taken_for_cookie, parameters
 from tests.property.reference_path import Reading, Slash, every_reading, every_state, read
 from tests.property.reference_token import Policy, listed
 
@@ -104,7 +104,8 @@ def applies(rule: Policy, request: Request, name: Name, reading: Reading, *, any
     match = rule["match"]
     if all(host_captures(template, name) is None for template in match["hosts"]):
         return False
-    if "methods" in match and not set(match["methods"]) & methods_of(request):
+    is_anything = any_path and may_name_any_method(request)
+    if "methods" in match and not is_anything and not set(match["methods"]) & methods_of(request, reading.query):
         return False
     if "listen" in match and request.listen_port not in match["listen"]:
         return False
@@ -126,7 +127,8 @@ def is_matched(policy: Policy, request: Request, name: Name) -> bool:
     as_it_stands = request._replace(
         headers=tuple(item for item in request.headers if canonical(item[0]) not in METHOD_OVERRIDES)
     )
-    return any(applies(rule, as_it_stands, name, read(request.target, slash_of(rule))) for rule in policy["rules"])
+    readings = [(rule, read(request.target, slash_of(rule))._replace(query=b"")) for rule in policy["rules"]]
+    return any(applies(rule, as_it_stands, name, reading) for rule, reading in readings)
 
 
 def slash_of(rule: Policy) -> Slash:
@@ -135,19 +137,32 @@ def slash_of(rule: Policy) -> Slash:
     return slash
 
 
-def methods_of(request: Request) -> set[str]:
-    """Return every method that the request may be taken for."""
+def methods_of(request: Request, query: bytes) -> set[str]:
+    """Return every method that the request may be taken for, in a reading with this query."""
     overrides = [value for name in METHOD_OVERRIDES for value in values_of(request, name)]
     methods = {method.decode("latin-1") for method in (request.method, request.method.upper())}
-    methods |= {override.decode("latin-1").upper() for override in overrides}
+    methods |= {override.decode("latin-1").upper() for override in [*overrides, *named_methods(query)]}
     return methods | {"GET"} if "HEAD" in methods else methods
+
+
+def named_methods(query: bytes) -> list[bytes]:
+    """Return the methods that a query names by `_method`, as PHP makes names."""
+    pairs = [piece.partition(b"=") for pieces in (query.split(b"&"), re.split(b"[&;]", query)) for piece in pieces]
+    return [decode_form(value).strip() for name, _, value in pairs if is_taken_for_cookie(name, b"_method")]
+
+
+def may_name_any_method(request: Request) -> bool:
+    """Return whether a method may be named in a path that nobody can read, or in what stands in its place."""
+    paths = [request.target, *(value for name in PATH_OVERRIDES for value in values_of(request, name))]
+    return any("method" in decoded(path).lower() for path in paths)
 
 
 def is_preflight(request: Request) -> bool:
     """Return whether a browser asks what it may ask. It sends no credential with that, and overrides nothing."""
     names = {canonical(name) for name, _ in request.headers}
     asks = request.method == b"OPTIONS" and {"origin", "access-control-request-method"} <= names
-    return asks and names.isdisjoint({"authorization", "cookie", *METHOD_OVERRIDES})
+    overrides = bool(named_methods(request.target.partition(b"?")[2]))
+    return asks and names.isdisjoint({"authorization", "cookie", *METHOD_OVERRIDES}) and not overrides
 
 
 def readings_of(rule: Policy, request: Request) -> tuple[Reading, list[Reading] | None]:

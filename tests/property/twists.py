@@ -39,10 +39,14 @@ def dropped(draw: st.DrawFn, request: Request, _: str) -> Request:
 
 @st.composite
 def _other_method(draw: st.DrawFn, request: Request, _: str) -> Request:
-    """Ask for another method in a header."""
+    """Ask for another method in a header, or in the query."""
     names = [b"X-HTTP-Method-Override", b"x_http_method", b"X-Method-Override"]
-    field = draw(st.sampled_from(names)), draw(st.sampled_from([*METHODS, "delete"])).encode()
-    return request._replace(headers=(*request.headers, field))
+    method = draw(st.sampled_from([*METHODS, "delete"])).encode()
+    if draw(chance(2)):
+        name = draw(st.sampled_from([b"_method", b"_method", b"%5fmeth%6fd", b".method", b"method", b"%3f_method"]))
+        pair = draw(st.sampled_from([b"&", b"?", b";"])) + name + b"=" + method
+        return request._replace(target=request.target + pair)
+    return request._replace(headers=(*request.headers, (draw(st.sampled_from(names)), method)))
 
 
 @st.composite

@@ -115,6 +115,9 @@ def _is_harmless(subject: Subject, value: str, judged_none: bool) -> bool:
     if subject.channel is Channel.HOST:
         return _tenant(value) in {"", subject.good}
     bare = _EDGES.sub("", value)
+    if subject.is_token and bare.count(".") == 2 and bare.rpartition(".")[0] == subject.good.rpartition(".")[0]:
+        # The token that was judged, with a signature that was cut: these rules verify none.
+        return not judged_none
     return not bare or (bare == subject.good and not judged_none)
 
 

@@ -77,6 +77,13 @@ KNOWN = [
         (b"x=y,org=acme &globex; org=acme", ("CGI",)),
         (b"org[a]=globex; org=acme", ("PHP",)),
     ),
+    *(
+        Case(Channel.COOKIE, "org_id", b"%b=globex; org_id=acme" % name, ("PHP",))
+        for name in (b"org.id", b"org id", b"org[id", b"org_id[]", b"org.id[a]")
+    ),
+    Case(Channel.COOKIE, "org_id", b"org%5Fid=globex; org_id=acme", ("CGI",)),
+    Case(Channel.COOKIE, "org_id", b"org%u005fid=globex; org_id=acme", ("CGI",)),
+    Case(Channel.COOKIE, "org_", b"org =globex; org_=acme", ("PHP",)),
     *_parameters(
         (b"org.id=globex", ("PHP",)),
         (b"org+id=globex", ("PHP",)),
@@ -133,6 +140,8 @@ KNOWN = [
         (b"X-Forwarded-Host: globex.t.example.com acme.t.example.com", ("Rack",)),
         (b'X-Forwarded-Host: "globex.t.example.com"', ("Werkzeug",)),
         (b"X-Forwarded-Host: x.example.com\r\nX-Forwarded-Host: globex.t.example.com", ("Starlette", "Werkzeug")),
+        (b"X-Forwarded-Host: globex.t.example.com:443;http://acme.t.example.com/", ("Express",)),
+        (b"X-Forwarded-Host: globex.t.example.com://acme.t.example.com/", ("Express",)),
         (b"Forwarded: host=globex.t.example.com", ("Starlette",)),
         (b"Forwarded: for=1.2.3.4;host=globex.t.example.com;proto=https", ("Starlette",)),
         (b"X-Forwarded-Proto: https://globex.t.example.com/", ("Starlette",)),
@@ -143,6 +152,10 @@ KNOWN = [
 _ASP_NET = "https://learn.microsoft.com/dotnet/api/microsoft.aspnetcore.webutilities.queryhelpers.parsequery"
 _ASP_NET_U = "https://github.com/dotnet/dotnet-api-docs/issues/5119: `HttpUtility.ParseQueryString` reads `%u00a9`"
 _ASP_NET_NAMES = "https://github.com/dotnet/aspnetcore/issues/23578: before 5.0 names of cookies are decoded"
+_ASP_NET_CASE = (
+    "https://github.com/dotnet/aspnetcore/blob/main/src/Http/Http/src/Internal/RequestCookieCollection.cs:"
+    " `StringComparer.OrdinalIgnoreCase`"
+)
 _RACK_COMMA = (
     "https://github.com/rack/rack/blob/main/CHANGELOG.md 2.2.0: `Only accept ; as delimiter when parsing cookies`"
 )
@@ -191,6 +204,17 @@ ELSEWHERE = [
         (b"org=acme; %6Frg=globex", _PHP_NAMES),
         (b"or%67=globex", _RUBY_NAMES),
         (b"%6f%72%67=globex", _ASP_NET_NAMES),
+        (b"org=acme; Org=globex", _ASP_NET_CASE),
+        (b"ORG=globex", _ASP_NET_CASE),
+        (b"org=acme; %20org=globex", _PHP_NAMES),
+        (b"org=acme; +org=globex", _PHP_NAMES),
+    ),
+    *_elsewhere(
+        Channel.COOKIE,
+        "org_id",
+        (b"org_id=acme; org+id=globex", _PHP_NAMES),
+        (b"org_id=acme; org%2Eid=globex", _PHP_NAMES),
+        (b"org_id=acme; org%5bid=globex", _PHP_NAMES),
     ),
     *_elsewhere(
         Channel.HOST,

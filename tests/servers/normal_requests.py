@@ -110,6 +110,10 @@ COOKIES = [
     "__zlcmid=abc; __stripe_mid=abc-def; __stripe_sid=ghi-jkl; org_id={org}",
     "dwac_abc=def|dw-only|||EUR|false|Europe/Berlin|true; cqcid=abc; dwanonymous_abc=def; org_id={org}",
     "_shopify_y=abc; _shopify_s=def; cart=c1-abc; cart_sig=def; localization=DE; org_id={org}",
+    # Of Clerk and Firebase, and others that differ by a sign which every server tells apart in a cookie.
+    "__session=eyJhbGciOiJSUzI1NiJ9; session=abc; __client_uat=1735689600; __session_abc=eyJ; org_id={org}",
+    "org_id={org}; org-id=zeta; orgid=zeta; orgId=zeta; _org_id=zeta; __org_id=zeta; org_id_=zeta",
+    "-org_id=zeta; !org_id=zeta; .org_id=zeta; org__id=zeta; org_id={org}; __Host-org_id=zeta",
     # Preferences, in every way that apps write them.
     "lang=en-US; tz=America/New_York; currency=EUR; org_id={org}",
     "recent=a,b,c; sort=-created,name; org_id={org}",
@@ -285,5 +289,6 @@ WITH_SESSION = [
     "csid=1; sid={token}; session_id=abc; sid_expires=1735689600; PHPSESSID=abc; AWSALB=a+b/c==",
     '_ga=GA1.1.1.1; OptanonConsent=a=b&c=d%3Bsid; sid={token}; lidc="b=V:s=V"',
     'prefs={"a":1,"b":[2,3]}; sid={token}; sid.sig=abc; ssid=1',
+    "__sid=1; _sid=2; s_id=3; s-id=4; sid_=5; sid-=6; sid={token}; __Host-sid=7; __Secure-sid=8",
     "sid={token}; greeting=my sid, here; last=Tue, 14-Jan-2025 10:00:00 GMT",
 ]

@@ -22,6 +22,7 @@ SUBJECTS: Mapping[Subject, Callable[[Subject], SearchStrategy[Written]]] = {
     token_in(Channel.QUERY, "access_token"): spellings.written,
     token_in(Channel.FORM, "access_token"): spellings.written,
     token_in(Channel.COOKIE, "sid"): spellings.written,
+    token_in(Channel.COOKIE, "__session"): spellings.written,
 }
 
 

@@ -4,7 +4,11 @@ import pytest
 from tests.guarding import ASKS_FOR_POST, NOW, ORIGIN, bearer, inspected, request_of, ruleset_of, said
 
 from orgfence.core import guard
-from orgfence.core.decision import Reason
+from orgfence.core.decision import NeedBody, Reason
+from orgfence.core.guard import inspect
+from orgfence.core.known import Known
+from orgfence.core.request import AWAITED, UNREAD
+from orgfence.core.tokens.cache import TokenCache
 
 ACME = bearer({"org_ids": ["acme"]})
 ORGS = "match: {hosts: [api.example.com], paths: ['/orgs/{org}/**']}, org: {path: org}"
@@ -216,3 +220,67 @@ def test_granted_is_said_only_where_every_reading_is() -> None:
     )
     assert said(ruleset, request_of(b"/orgs/acme", ACME)) == "forwarded: org_granted"
     assert said(ruleset, request_of(b"/orgs/acme", ACME, (b"X-Rewrite-URL", b"/other"))) == "forwarded: not_judged"
+
+
+FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
+JSON = (b"Content-Type", b"application/json")
+POSTS = "match: {hosts: [api.example.com], methods: [POST]}, org: {form: org}"
+DELETES = "match: {hosts: [api.example.com], methods: [DELETE]}, token: {scopes: [delete]}"
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (b"org=acme", "forwarded: org_granted"),
+        (b"org=acme&_method=delete", "blocked: scope_missing"),
+        (b"_method=+DELETE&org=acme", "blocked: scope_missing"),
+        (b"%5Fmethod=delete&org=acme", "blocked: scope_missing"),
+        (b"x=y;_METHOD=delete&org=acme", "blocked: scope_missing"),
+        (b".method[]=delete&org=acme", "blocked: scope_missing"),
+        (b"method=delete&x_method=delete&org=acme&_methods=delete", "forwarded: org_granted"),
+        (b"org=acme&_method=put", "forwarded: org_granted"),
+    ],
+)
+def test_a_form_that_is_read_may_name_a_method(body: bytes, outcome: str) -> None:
+    """As Rails, Laravel and Symfony read `_method`: the rules for that method judge the request too."""
+    assert said(ruleset_of(POSTS, DELETES), request_of(b"/", ACME, FORM, method=b"POST", body=body)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "outcome"),
+    [
+        ("{body: /org}", b'{"org": "acme", "_method": "delete"}', "blocked: scope_missing"),
+        ("{body: /org}", b'{"org": "acme", "method": "delete"}', "forwarded: org_granted"),
+        ("[{body: /org}, {form: org}]", b'{"org": "acme", "_method": "DELETE"}', "blocked: scope_missing"),
+    ],
+)
+def test_a_document_that_is_read_may_name_a_method(rule: str, body: bytes, outcome: str) -> None:
+    """As Laravel reads it."""
+    ruleset = ruleset_of(POSTS.replace("{form: org}", rule), DELETES)
+    assert said(ruleset, request_of(b"/", ACME, JSON, method=b"POST", body=body)) == outcome
+
+
+def test_no_body_is_read_for_its_method_alone() -> None:
+    """Nor is that of another method than POST, or one that cannot be read."""
+    posted = request_of(b"/", ACME, FORM, method=b"POST", body=b"org=acme&_method=delete")
+    only_path = "match: {hosts: [api.example.com], methods: [POST]}"
+    assert said(ruleset_of(only_path, DELETES), posted) == "forwarded: token_accepted"
+    assert (
+        said(ruleset_of(POSTS.replace("POST", "PUT"), DELETES), posted._replace(method=b"PUT"))
+        == "forwarded: org_granted"
+    )
+    assert said(ruleset_of(POSTS, DELETES), posted._replace(body=UNREAD)) == "blocked: body_unread"
+    assert isinstance(
+        inspect(posted._replace(body=AWAITED), ruleset_of(POSTS, DELETES), Known(TokenCache()), NOW), NeedBody
+    )
+
+
+def test_an_overriding_method_in_the_query_is_no_preflight_and_leaves_a_request_unmatched() -> None:
+    """A query may name a method as a header may."""
+    target = b"/?_method=POST"
+    preflight = request_of(target, ORIGIN, ASKS_FOR_POST, method=b"OPTIONS")
+    assert said(ruleset_of("token: {issuer: corp}"), preflight) == "annotated: token_missing"
+    only_post = ruleset_of("match: {hosts: [api.example.com], methods: [POST]}", top="unmatched: block\n")
+    assert said(only_post, request_of(target, ACME)) == "blocked: no_rule"
+    only_get = ruleset_of("match: {hosts: [api.example.com], methods: [GET]}", top="unmatched: block\n")
+    assert said(only_get, request_of(target, ACME)) == "forwarded: token_accepted"

@@ -37,6 +37,12 @@ FIELDS = [
     (b"Forwarded", b"host=acme.t.example.com, host=" + WRONG),
     (b"X-Forwarded-Host", b"\x1f" + WRONG + b"\xa0"),
     (b"X-Forwarded-Host", b"https://" + WRONG + b"/"),
+    # To Express a host ends at its first colon, whatever stands behind it.
+    (b"X-Forwarded-Host", WRONG + b":443;http://acme.t.example.com/"),
+    (b"X-Forwarded-Host", WRONG + b":x"),
+    (b"X-Forwarded-Host", WRONG + b"://acme.t.example.com/"),
+    (b"Forwarded", b"host=" + WRONG + b":443//acme.t.example.com/"),
+    (b"Forwarded", b"host=" + WRONG + b":x"),
     (b"Forwarded", b"proto=https://" + WRONG + b"/"),
     (b"X-Forwarded-Proto", b"https://" + WRONG + b"/"),
     (b"X-Forwarded-Scheme", b"//" + WRONG),

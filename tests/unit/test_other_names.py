@@ -46,7 +46,6 @@ def posted(body: bytes, content_type: tuple[bytes, bytes]) -> Request:
             b"x=y,org=",
             b"%6frg=",
             b"ORG=",
-            b"o_rg=",
         ),
         *(b"x=y\x0borg=", b"x=y\torg =", b"org[]=", b"org[a][b]=", b"\xe3\x80\x80org=", b'x="y" org='),
     ],

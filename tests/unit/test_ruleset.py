@@ -107,6 +107,65 @@ def test_a_rule_is_for_its_methods(method: bytes, headers: list[tuple[bytes, byt
     assert matched(ruleset, request_of(b"/", *headers, method=method)) == rules
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "rules"),
+    [
+        (b"POST", b"/?_method=DELETE", {"post", "delete", "all"}),
+        (b"POST", b"/?a=b&_method=+delete%20&c=d", {"post", "delete", "all"}),
+        (b"POST", b"/?a=b;_Method=delete", {"post", "delete", "all"}),
+        (b"POST", b"/?_method=get&_method=DELETE", {"post", "get", "delete", "all"}),
+        (b"GET", b"/?_method=HEAD", {"get", "all"}),
+        (b"POST", b"/?_method=HEAD", {"post", "get", "all"}),
+        # Escaped, and as PHP makes its name.
+        (b"POST", b"/?%5fmethod=%44elete", {"post", "delete", "all"}),
+        (b"POST", b"/?_%6Deth%6fd=delete", {"post", "delete", "all"}),
+        (b"POST", b"/?%25%35fm%2565thod=delete", {"post", "delete", "all"}),
+        (b"POST", b"/?.method=delete", {"post", "delete", "all"}),
+        (b"POST", b"/?%u005f%u006dethod[]=delete", {"post", "delete", "all"}),
+        # In the query of another reading of the path, or of another path.
+        (b"POST", b"/x%3F_method=delete", {"post", "delete", "all"}),
+        (b"POST", b"/;x?_method=delete", {"post", "delete", "all"}),
+        # Another parameter, or none.
+        (
+            b"POST",
+            b"/?method=delete&x_method=delete&_methods=delete&-method=delete&q=_method%3Ddelete",
+            {"post", "all"},
+        ),
+        (b"POST", b"/?_method", {"post", "all"}),
+        (b"POST", b"/?q=100%25&r=%44&_method=", {"post", "all"}),
+        (b"POST", b"/_method=delete", {"post", "all"}),
+        # More than is read.
+        (b"POST", b"/?_method=x" + b"&a=b" * 513, {"post", "get", "delete", "all"}),
+        (b"POST", b"/?_method=x&a=" + b"b" * 16384, {"post", "get", "delete", "all"}),
+        (b"POST", b"/?a=method%2D" + b"&a=b" * 20, {"post", "all"}),
+        (b"POST", b"/?x=" + b"&a=b" * 2049, {"post", "all"}),
+        # A path that nobody can read.
+        (b"POST", b"/" + b"a/" * 20000 + b"%3f_%256dethod=delete", {"post", "get", "delete", "all"}),
+        (b"POST", b"/" + b"a%2f..//b;c" * 50 + b"?_method=delete", {"post", "get", "delete", "all"}),
+        (b"POST", b"/" + b"a/" * 20000 + b"%41", {"post", "all"}),
+        (b"POST", b"/" + b"a%2f..//b;c" * 50 + b"?%25method", {"post", "get", "delete", "all"}),
+        (b"POST", b"/" + b"a%2f..//b;c" * 50 + b"?%25m", {"post", "all"}),
+    ],
+)
+def test_a_query_may_name_a_method(method: bytes, target: bytes, rules: set[str]) -> None:
+    """It counts beside the request's own, as frameworks read `_method` there."""
+    ruleset = ruleset_of(
+        *(
+            f"id: {name}, match: {{hosts: [api.example.com], methods: [{name.upper()}]}}"
+            for name in ("get", "post", "delete")
+        ),
+        "id: all",
+    )
+    assert matched(ruleset, request_of(target, method=method)) == rules
+
+
+def test_the_query_of_another_path_may_name_a_method() -> None:
+    """A field that puts another path in the place of the request's own brings its query."""
+    ruleset = ruleset_of("id: delete, match: {hosts: [api.example.com], methods: [DELETE]}", "id: all")
+    request = request_of(b"/", (b"X-Original-URL", b"/x?_method=delete"), method=b"POST")
+    assert matched(ruleset, request) == {"delete", "all"}
+
+
 def test_a_rule_is_for_the_ports_that_it_listens_on() -> None:
     """None means every port of the proxy."""
     ruleset = ruleset_of("id: one, match: {hosts: [api.example.com], listen: [8081]}", "id: all")

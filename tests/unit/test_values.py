@@ -109,7 +109,7 @@ def test_what_only_another_reading_of_a_parameters_name_finds(
     ("field", "values", "others"),
     [
         (b"sid=abc; SID=def", [b"abc"], [b"def"]),
-        (b"sid=abc; %73id=def; s[id=ghi; sid[x]=jkl", [b"abc"], [b"def", b"ghi", b"jkl"]),
+        (b"sid=abc; %73id=def; sid[=ghi; sid[x]=jkl", [b"abc"], [b"def", b"ghi", b"jkl"]),
         (b"sid=abc; x=y sid=def", [b"abc"], [b"def"]),
         (b"sid=abc; x=y\tsid = def", [b"abc"], [b"def"]),
         (b"x=y,sid=def; sid=abc", [b"abc"], [b"def"]),
@@ -131,7 +131,7 @@ def test_what_only_another_reading_of_a_parameters_name_finds(
         # What is no other reading.
         (b"sid= abc ; a = b", [b"abc"], []),
         (b"a=my sid, b=c d=e; x", [], []),
-        (b"connect.sid=1; sid.sig=2; asid=3; sids=4", [], []),
+        (b"connect.sid=1; sid.sig=2; asid=3; sids=4; s-id=5; _sid=6; sid_=7; s[id=8; %2Bsid=9", [], [b"9"]),
     ],
 )
 def test_what_only_another_reading_of_a_cookie_finds(field: bytes, values: list[bytes], others: list[bytes]) -> None:

@@ -17,7 +17,8 @@ from orgfence.core.decision import (
 )
 from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.known import Known
-from orgfence.core.matching import METHOD_OVERRIDES, OVERRIDES, Match, methods_of, one_name, takes_one_of
+from orgfence.core.matching import OVERRIDES, Match, one_name, takes_one_of
+from orgfence.core.methods import METHOD_OVERRIDES, NO_METHODS, MethodsByQuery, methods_in_body, methods_of
 from orgfence.core.oauth.decide import decide_exchange
 from orgfence.core.parts import Parts
 from orgfence.core.policy.index import Guarded
@@ -51,7 +52,7 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     if not names:
         return UNMATCHED
 
-    preflight = request.method == b"OPTIONS" and _is_preflight(fields)
+    preflight = request.method == b"OPTIONS" and _is_preflight(request, fields)
     is_ambiguous = is_ambiguous_head(request.headers, fields) or len(names) > _MAX_NAMES
     if is_ambiguous:
         guarded, names = one_name(guarded), one_name(names)
@@ -61,6 +62,8 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
         judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
     else:
         body = _body_of(request, ruleset, fields)
+        if body is not None and (others := _methods_in_body(request, body, matches)):
+            matches = ruleset.matching(request, fields, names, is_overridden=is_overridden, other_methods=others)
         is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
         judged = []
         parts = Parts() if len(matches) > (1 if ruleset.reads_parts else _FEW) else None
@@ -85,7 +88,15 @@ def _body_of(request: Request, ruleset: Ruleset, fields: Fields) -> RequestBody 
     return RequestBody(None if request.body is UNREAD else request.body, fields, ruleset.handling.body_limit)
 
 
-def _is_preflight(fields: Fields) -> bool:
+def _methods_in_body(request: Request, body: RequestBody, matches: list[Match]) -> frozenset[bytes]:
+    """Return the methods that the body of a POST names, if a rule reads it: for this alone no body is read."""
+    if request.method != b"POST":
+        return NO_METHODS
+    is_form = any(match.route.rule.reads_form for match in matches)
+    return methods_in_body(body, is_form=is_form, is_json=any(match.route.rule.reads_json for match in matches))
+
+
+def _is_preflight(request: Request, fields: Fields) -> bool:
     # https://fetch.spec.whatwg.org/#cors-preflight-request: the browser sends no credential with it, and nothing that
     # would make it another request.
     return (
@@ -94,6 +105,7 @@ def _is_preflight(fields: Fields) -> bool:
         and b"authorization" not in fields
         and b"cookie" not in fields
         and METHOD_OVERRIDES.isdisjoint(fields)
+        and not MethodsByQuery().under(request.target.partition(b"?")[2])
     )
 
 

@@ -62,7 +62,16 @@ def _ends_of(value: bytes) -> bytes:
 def _listed_hosts(value: bytes) -> list[bytes]:
     """Return the hosts of a list; Rack parts it at white space too, Werkzeug takes off quotes."""
     items = [item.strip(b"\"'") for item in _BLANK_OR_COMMA.split(value)]
-    return [_host_of_url(item) or item for item in items if item]
+    return [host for item in items for host in _hosts_in(item)]
+
+
+def _hosts_in(item: bytes) -> list[bytes]:
+    """Return the hosts of an item that may be a URL; to Express it is one up to its first colon."""
+    host = _host_of_url(item)
+    return [each for each in ((host,) if _PLAIN_URL.match(item) else (host, item)) if each]
+
+
+_PLAIN_URL = re.compile(rb"(?:(?:https?|wss?):)?//.", re.IGNORECASE | re.DOTALL)
 
 
 # Blanks are also those that Python strips from text whose bytes are characters.
@@ -106,13 +115,9 @@ def _hosts_of_pairs(pairs: Iterable[bytes]) -> Iterator[bytes]:
         name, _, host = pair.partition(b"=")
         name, host = name.strip(b"\"' \t").lower(), host.strip(b"\"' \t")
         if name.endswith(b"proto"):
-            host = _host_of_url(host)
+            yield from filter(None, (_host_of_url(host),))
         elif name.endswith(b"host"):
-            host = _host_of_url(host) or host
-        else:
-            continue
-        if host:
-            yield host
+            yield from _hosts_in(host)
 
 
 _SEPARATOR = re.compile(rb"[,;\s\x1c-\x1f\x85\xa0]")

@@ -8,13 +8,21 @@ from collections.abc import Iterable
 from heapq import nsmallest
 from typing import NamedTuple
 
+from orgfence.core.methods import (
+    ANY_METHOD,
+    METHOD_OVERRIDES,
+    NO_METHODS,
+    PLAIN_METHODS,
+    MethodsByQuery,
+    joined,
+    may_name_method,
+    methods_of,
+)
 from orgfence.core.policy.index import Guarded, HostMatch, Route, strictest_first
 from orgfence.core.policy.readings import EncodedSlash, Reading, Work, has_other_readings, other_readings, plain_reading
 from orgfence.core.request import Fields, Request, is_token
 from orgfence.core.rule import Rule
 
-# What frameworks let a client put in place of the method that stands in the request line (Rack, Symfony, ASP.NET).
-METHOD_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 # What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).
 PATH_OVERRIDES = frozenset({b"x-original-url", b"x-rewrite-url"})
 OVERRIDES = METHOD_OVERRIDES | PATH_OVERRIDES
@@ -41,29 +49,40 @@ class Match(NamedTuple):
 
 
 def matches_of(
-    request: Request, fields: Fields, guarded: Guarded, slashes: tuple[EncodedSlash, ...], *, is_overridden: bool
+    request: Request,
+    fields: Fields,
+    guarded: Guarded,
+    slashes: tuple[EncodedSlash, ...],
+    *,
+    is_overridden: bool,
+    other_methods: frozenset[bytes] = NO_METHODS,
 ) -> list[Match]:
     """Return what applies under any of the guarded names, the plain readings' matches first.
 
     `slashes`: what the rules say of encoded slashes, each of these once. `is_overridden`: whether there may be fields
-    that put another method or path in the place of the request's own.
+    that put another method or path in the place of the request's own. `other_methods`: those that its body names.
     """
-    target, plain_methods = request.target, _PLAIN_METHODS.get(request.method)
-    if len(target) > MAX_PATH and len(target.partition(b"?")[0]) > MAX_PATH:
-        return _in_any_reading(request, methods_of(request.method, fields), guarded, slashes)
+    target, plain_methods = request.target, PLAIN_METHODS.get(request.method)
+    plain = not other_methods and (not is_overridden or OVERRIDES.isdisjoint(fields))
+    is_long = len(target) > MAX_PATH and len(target.partition(b"?")[0]) > MAX_PATH
     # Nearly all requests go no further than this.
-    plain = not is_overridden or OVERRIDES.isdisjoint(fields)
-    if plain and plain_methods is not None and not has_other_readings(target):
-        return _matching_as(plain_reading(target), True, request, plain_methods, guarded, None)
+    if plain and plain_methods is not None and not is_long and not has_other_readings(target):
+        reading = plain_reading(target)
+        if not reading.query or not may_name_method(reading.query):
+            return _matching_as(reading, True, request, plain_methods, guarded, None)
 
-    methods = methods_of(request.method, fields)
+    methods = MethodsByQuery(joined(methods_of(request.method, fields), other_methods))
+    if is_long:
+        return _in_any_reading(request, methods.in_any_reading(_targets(request, fields)), guarded, slashes)
     readable = plain_methods is not None or is_token(request.method)
     if readable and not has_other_readings(target) and PATH_OVERRIDES.isdisjoint(fields):
-        return _matching_as(plain_reading(target), True, request, methods, guarded, None)
+        reading = plain_reading(target)
+        return _matching_as(reading, True, request, methods.under(reading.query), guarded, None)
 
     matches: list[Match] = []
     for slash in slashes:
-        matches += _matching_as(plain_reading(target, slash), True, request, methods, guarded, slash)
+        reading = plain_reading(target, slash)
+        matches += _matching_as(reading, True, request, methods.under(reading.query), guarded, slash)
     work, most = Work(), len(matches) + MAX_OTHER_MATCHES
     for slash in slashes:
         # In HTTP/1 a space in the method ends it there, and what follows is the path.
@@ -74,15 +93,21 @@ def matches_of(
             else _matching_other(readings, request, methods, guarded, slash, most - len(matches))
         )
         if found is None:
-            found = _in_any_reading(request, methods if readable else ANY_METHOD, guarded, (slash,))
+            unread = methods.in_any_reading(_targets(request, fields)) if readable else ANY_METHOD
+            found = _in_any_reading(request, unread, guarded, (slash,))
         matches += found
     return matches
+
+
+def _targets(request: Request, fields: Fields) -> list[bytes]:
+    """Return the request's target and those that fields put in its place."""
+    return [request.target, *(value for name in PATH_OVERRIDES for value in fields.get(name, ()))]
 
 
 def _matching_other(
     readings: list[Reading],
     request: Request,
-    methods: frozenset[bytes],
+    methods: MethodsByQuery,
     guarded: Guarded,
     slash: EncodedSlash,
     most: int,
@@ -90,7 +115,7 @@ def _matching_other(
     """Return what applies in any of these readings; None: more than may be judged."""
     found: list[Match] = []
     for reading in readings:
-        found += _matching_as(reading, False, request, methods, guarded, slash)
+        found += _matching_as(reading, False, request, methods.under(reading.query), guarded, slash)
         if len(found) > most:
             return None
     return found
@@ -159,30 +184,11 @@ def _joined(matches: list[Match]) -> Iterable[Match]:
     return joined.values()
 
 
-# The sets for what nearly all requests use, so that these cost one look-up.
-_PLAIN_METHODS = {
-    method: frozenset({method, b"GET"}) if method == b"HEAD" else frozenset({method})
-    for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
-}
-
-
-def methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
-    """Return every method that the server may take this request for; HEAD is GET without a body."""
-    methods = _PLAIN_METHODS.get(method)
-    if methods is not None and METHOD_OVERRIDES.isdisjoint(fields):
-        return methods
-    overrides = [value.strip().upper() for name in METHOD_OVERRIDES for value in fields.get(name, ())]
-    methods = frozenset({method, method.upper(), *overrides})
-    return methods | {b"GET"} if b"HEAD" in methods else methods
-
-
 def takes_one_of(rule: Rule, methods: frozenset[bytes]) -> bool:
     """Return whether a rule is for requests with one of these methods."""
     return rule.methods is None or methods is ANY_METHOD or not rule.methods.isdisjoint(methods)
 
 
-#: Stands for whatever method the server may find.
-ANY_METHOD = frozenset({b"*"})
 # More than anybody sends, and few enough for all of them to be read.
 _MAX_OVERRIDES = 4
 #: Bytes of a path. Servers stop near 8 KiB for a request line.

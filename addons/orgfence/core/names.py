@@ -2,14 +2,15 @@
 
 Servers decode, cut, merge and fold the names of query parameters, form fields, cookies and JSON members in many ways.
 So a name is compared by its forms, which leave out all that some server makes no difference by. Two names with a form
-in common may be one name to a server. That they are one to every server, only equality says.
+in common may be one name to a server. That they are one to every server, only equality says. Cookies have forms of
+their own: `core.cookie_names`.
 """
 
 import re
 import string
 import unicodedata
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -36,6 +37,22 @@ class Found(NamedTuple):
     others_are_read: bool = True
 
 
+class Naming(NamedTuple):
+    """How the names in one part of a request are compared."""
+
+    #: What `bytes.translate` takes to make of a name its only form, if that is ASCII then.
+    table: bytes
+    ignored: bytes
+    #: Returns the forms of a policy's name, of which the last counts, and all forms of a name that was sent.
+    forms_of_rule: Callable[[bytes], list[bytes]]
+    forms_of_sent: Callable[[bytes], list[bytes]]
+
+    def form_of(self, name: bytes) -> bytes:
+        """Return the form of a policy's name: what is sent is that name, to some server, if it has this form too."""
+        form = name.translate(self.table, self.ignored)
+        return form if form.isascii() else self.forms_of_rule(name)[-1]
+
+
 # What a name may hold and some server takes for nothing, or for another of these:
 # * PHP: `.`, a space and the first `[` are `_`. Spring: `!` and `_` in front mark a default. Rack: `[`, `]` around it.
 # * protobuf JSON: `orgId` is `org_id`. `+` is a space in a query. Blanks around a name are stripped by most servers.
@@ -54,19 +71,11 @@ def flat(name: bytes) -> bytes:
     return name.translate(FLAT, IGNORED)
 
 
-@lru_cache(maxsize=1024)  # names that rules read, and nobody else chooses
-def form_of(name: bytes) -> bytes:
-    """Return the form of a policy's name: what is sent is that name, to some server, if it has this form too."""
-    form = flat(name)
-    return form if form.isascii() else forms_of(name)[-1]
-
-
 def forms_of(name: bytes, *, dotted: bool = False) -> list[bytes]:
     """Return all forms of a name that was sent, that of the whole name last.
 
     `org_id[a][b]` has the forms of `org_id` and of `org_id[a]` too: a server finds its value under each of them.
-    `dotted`: so has `org_id.a.b`, in Express with `allowDots`. Cookies are never nested so, and `sid.sig` beside `sid`
-    is a signature.
+    `dotted`: so has `org_id.a.b`, in Express with `allowDots`.
     """
     name = decoded(name)
     if dotted:
@@ -128,9 +137,14 @@ _IGNORED_IN_LINE = IGNORED.replace(b"\n", b"")
 def _folded(text: str, ignored: bytes = IGNORED) -> bytes:
     """Return the letters that a part of a name has in common with all that some server takes for the same."""
     if not text.isascii():
-        text = text.translate(_decompositions(text)).casefold().replace("i\u0307", "i").replace("\u0131", "i")
-        text = _BLANKS.sub("", text)
+        text = plain_letters(text)
     return text.encode("utf-8", "surrogatepass").translate(_ENDED, ignored)
+
+
+def plain_letters(text: str) -> str:
+    """Return the plain letters of a text beyond ASCII, in lower case, and without blanks that are not ASCII."""
+    text = text.translate(_decompositions(text)).casefold().replace("i\u0307", "i").replace("\u0131", "i")
+    return _BLANKS.sub("", text)
 
 
 def _decompositions(text: str) -> dict[int, str]:
@@ -160,3 +174,6 @@ _MAX_DECOMPOSITION = 4
 
 # What Python's and JavaScript's `strip` and `trim` take off beyond ASCII, and what nobody sees.
 _BLANKS = re.compile("[\u0080-\u00a0\u1680\u180e\u200b-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]")
+
+_DOTTED_TABLE = FLAT[: ord(".")] + b"\x80" + FLAT[ord(".") + 1 :]
+PARAMETER_NAMES = Naming(_DOTTED_TABLE, IGNORED.replace(b".", b""), forms_of, partial(forms_of, dotted=True))

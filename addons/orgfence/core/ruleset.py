@@ -11,7 +11,8 @@ from orgfence.core.body import NEEDED_HEADERS
 from orgfence.core.decision import Decision, Enforcement
 from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.host_overrides import HOST_OVERRIDES, overriding_hosts
-from orgfence.core.matching import METHOD_OVERRIDES, PATH_OVERRIDES, Match, matches_of
+from orgfence.core.matching import PATH_OVERRIDES, Match, matches_of
+from orgfence.core.methods import METHOD_OVERRIDES, NO_METHODS
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.host_names import host_readings, without_many_international
 from orgfence.core.policy.index import Guarded, HostMatch, Route, RouteIndex
@@ -201,13 +202,22 @@ class Ruleset:
         return frozenset(name for hosts in guarded for host in hosts for name in host.paths.issuers)
 
     def matching(
-        self, request: Request, fields: Fields, guarded: Guarded, *, is_overridden: bool = True
+        self,
+        request: Request,
+        fields: Fields,
+        guarded: Guarded,
+        *,
+        is_overridden: bool = True,
+        other_methods: frozenset[bytes] = NO_METHODS,
     ) -> list[Match]:
         """Return what applies to a request under any of the guarded names of its host.
 
         `is_overridden`: whether a field may put another method or path in the place of the request's own.
+        `other_methods`: those that its body names.
         """
-        return matches_of(request, fields, guarded, self.slashes, is_overridden=is_overridden)
+        return matches_of(
+            request, fields, guarded, self.slashes, is_overridden=is_overridden, other_methods=other_methods
+        )
 
 
 def _names_of(authorities: Iterable[Authority]) -> frozenset[bytes]:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from orgfence.core.cookie_names import COOKIE_NAMES
 from orgfence.core.escapes import unescaped
-from orgfence.core.names import FLAT, IGNORED, Found, OtherName, form_of, forms_of
+from orgfence.core.names import PARAMETER_NAMES, Found, Naming, OtherName
 
 _SEPARATORS = re.compile(rb"[&;]")
 # An `int` is found in bytes ten times as fast as bytes are.
-_EQUALS, _PERCENT, _PLUS, _COMMA, _DOT = b"=%+,."
+_EQUALS, _PERCENT, _PLUS, _COMMA = b"=%+,"
 
 
 def query_values(query: bytes, name: bytes) -> list[bytes]:
@@ -43,37 +44,38 @@ def cookie_values(fields: Iterable[bytes], name: bytes) -> list[bytes]:
 class Pieces:
     """`name=value` pieces by the forms of their names, so that any number of names is looked up at the same cost."""
 
-    __slots__ = ("_by_form", "_only", "odd_bytes")
+    __slots__ = ("_by_form", "_naming", "_only", "odd_bytes")
 
-    def __init__(self, pieces: Iterable[bytes], *, dotted: bool = False) -> None:
-        """Take the pieces as they were sent; one without `=` has an empty value. `dotted`: dots may nest names."""
+    def __init__(self, pieces: Iterable[bytes], naming: Naming = PARAMETER_NAMES) -> None:
+        """Take the pieces as they were sent; one without `=` has an empty value."""
+        self._naming = naming
         split = [piece.partition(b"=") for piece in pieces]
         names = b"=".join([name for name, _, _ in split])  # no name holds a `=`
-        forms = names.translate(FLAT, IGNORED)  # `flat`, once for all of them
+        forms = names.translate(naming.table, naming.ignored)  # once for all of them
         #: The bytes of the names that hold an escape, an index or anything beyond ASCII: reading these takes time.
         self.odd_bytes = 0
         #: The pieces where each has the only form of its own name: nearly all requests need no more.
         self._only: dict[bytes, _Piece] = {}
         self._by_form: dict[bytes, list[_Piece]] = {}
-        if forms.isascii() and not (dotted and _DOT in names):
+        if forms.isascii():
             self._only = dict(zip(forms.split(b"="), split, strict=False))  # of no pieces there is one empty form
             if len(self._only) == len(split):
                 return
             self._only = {}
-        self._group(split, dotted)
+        self._group(split)
 
-    def _group(self, pieces: Iterable["_Piece"], dotted: bool) -> None:
-        by_form = self._by_form
+    def _group(self, pieces: Iterable["_Piece"]) -> None:
+        by_form, (table, ignored, _, forms_of) = self._by_form, self._naming
         for piece in pieces:
             name = piece[0]
-            form = name.translate(FLAT, IGNORED)  # `flat`, without a call for each
-            if form.isascii() and not (dotted and _DOT in name):
+            form = name.translate(table, ignored)
+            if form.isascii():
                 forms = [form]
             else:
                 self.odd_bytes += len(name)
                 if self.odd_bytes > MAX_ODD_BYTES:
                     break
-                forms = forms_of(name, dotted=dotted)
+                forms = forms_of(name)
             for each in forms:
                 if each in by_form:
                     by_form[each].append(piece)
@@ -82,7 +84,7 @@ class Pieces:
 
     def named(self, name: bytes) -> Sequence["_Piece"]:
         """Return the pieces with the names that some server takes for this one."""
-        form = form_of(name)
+        form = self._naming.form_of(name)
         return (self._only[form],) if form in self._only else self._by_form.get(form, ())
 
 
@@ -92,10 +94,10 @@ type _Piece = tuple[bytes, bytes, bytes]
 MAX_ODD_BYTES = 256 * 1024
 
 
-def parameter_pieces(query: bytes) -> tuple[Pieces, ...]:
+def parameter_pieces(query: bytes, naming: Naming = PARAMETER_NAMES) -> tuple[Pieces, ...]:
     """Take a query or a form apart: at `&` and, where that gives others, at `;` as well."""
-    at_ampersand = Pieces(query.split(b"&"), dotted=True)
-    return (at_ampersand, Pieces(_SEPARATORS.split(query), dotted=True)) if b";" in query else (at_ampersand,)
+    at_ampersand = Pieces(query.split(b"&"), naming)
+    return (at_ampersand, Pieces(_SEPARATORS.split(query), naming)) if b";" in query else (at_ampersand,)
 
 
 def find_parameter(readings: Iterable[Pieces], name: bytes) -> Found:
@@ -134,10 +136,11 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
     plain: list[bytes] = []
     loose: list[bytes] = []
     for field in fields:
-        pieces = field.split(b";")
+        without_spaces = field.replace(b"; ", b";")
+        pieces = without_spaces.split(b";")
         plain += [piece for piece in pieces if _EQUALS in piece]
         loose += [piece for piece in pieces if _EQUALS not in piece and piece]
-        has_blanks = any(map(field.replace(b"; ", b";").__contains__, _BLANKS))
+        has_blanks = any(map(without_spaces.__contains__, _BLANKS))
         if has_blanks:
             loose += _loose_pieces(field.translate(_AS_SPACES))
         if _COMMA in field:
@@ -145,7 +148,7 @@ def cookie_pieces(fields: Iterable[bytes]) -> CookiePieces:
                 loose += _loose_pieces(field.translate(_AS_SPACES).replace(b",", b";"))
             # Perl's CGI parts at both and leaves blanks within a value, which it parts at `&`.
             loose += [piece.strip() for piece in field.replace(b",", b";").split(b";") if _EQUALS in piece]
-    return CookiePieces(Pieces(plain), Pieces(loose) if loose else None)
+    return CookiePieces(Pieces(plain, COOKIE_NAMES), Pieces(loose, COOKIE_NAMES) if loose else None)
 
 
 # CPython's `http.cookies` ends a value at a blank, old Rack at a comma, PHP at NUL. What else servers strip from names

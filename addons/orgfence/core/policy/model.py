@@ -93,7 +93,10 @@ class MatchEntry(Section):
         "no difference.",
     )
     methods: Texts | None = Field(
-        default=None, description="HEAD counts as GET, and a method-override header counts as a method too."
+        default=None,
+        description="HEAD counts as GET. A method that a header (`X-HTTP-Method-Override`) or the query (`_method`) "
+        "puts in the place of the request's own counts too. So does `_method` in the form or JSON body of a POST, but "
+        "only where a rule that matches the POST reads its body; else it is judged by the rules for POST alone.",
     )
     listen: Annotated[list[Port], SOME] | None = Field(
         default=None, description="The ports of this proxy that the rule is for."
@@ -107,7 +110,11 @@ class MatchEntry(Section):
     names: Annotated[Scalar, OneOf("`names` value", "exact")] | None = Field(
         default=None,
         description="`exact`: the names of query parameters, form fields, cookies and JSON members are read exactly. "
-        "Without it, `ORG_ID`, `orgId`, `org.id` and `org_id[]` count as `org_id` too, as some servers read them.",
+        "Without it, `ORG_ID`, `orgId`, `org.id` and `org_id[]` count as `org_id` too, as some servers read them; of "
+        "cookies only `ORG_ID`, `org.id` and `org_id[]`. In a query or a form `org.name` "
+        "and `org[name]` count as `org`, because Express and PHP find them there: a request that has `org` and "
+        "`org.name` with another value is `org_ambiguous`. If your API reads them as two parameters, use "
+        "`names: exact`.",
     )
 
 
@@ -140,13 +147,21 @@ class OrgSourceEntry(Section):
 
     path: Text | None = Field(default=None, description="The capture of that name in the rule's path templates.")
     header: Text | None = Field(default=None, description="Every value of that header.")
-    query: Text | None = Field(default=None, description="Every value of that query parameter.")
+    query: Text | None = Field(
+        default=None,
+        description="Every value of that query parameter. Where the server merges query and form (Rails' `params`, "
+        "PHP's `$_REQUEST`), name both: `[{query: org_id}, {form: org_id}]`; and `{body: /org_id}` if it takes JSON.",
+    )
     host: Text | None = Field(default=None, description="The capture of that name in the rule's host templates.")
     cookie: Text | None = Field(default=None, description="Every value of that cookie.")
     body: Text | None = Field(
         default=None, description="A JSON Pointer into the request's JSON body: `/organization/id`."
     )
-    form: Text | None = Field(default=None, description="Every value of that field of the request's form.")
+    form: Text | None = Field(
+        default=None,
+        description="Every value of that field of the request's form, and none of the query's: where the server "
+        "merges them, name both, as for `query`.",
+    )
     value: Text | None = Field(default=None, description="No part of the request: the org is pinned to this one.")
     client: Annotated[Scalar, OneOf("`client` value", "true"), WithJsonSchema({"const": True})] | None = Field(
         default=None,
