@@ -4,7 +4,6 @@ import pytest
 
 from orgfence.core.credential import MAX_CREDENTIAL_BYTES, find_credential
 from orgfence.core.decision import Reason
-from orgfence.core.names import OtherName
 from orgfence.core.request import WantedFields, named_by_connection, scan_headers
 from orgfence.core.rule import CredentialPlace, PlaceKind
 
@@ -18,7 +17,7 @@ MISSING = Reason.TOKEN_MISSING
 AMBIGUOUS = Reason.CREDENTIAL_AMBIGUOUS
 
 
-def find(fields: list[tuple[bytes, bytes]], *places: CredentialPlace, query: bytes = b"") -> bytes | Reason | OtherName:
+def find(fields: list[tuple[bytes, bytes]], *places: CredentialPlace, query: bytes = b"") -> object:
     wanted = WantedFields({b"authorization", b"x-api-token", b"cookie", b"connection", b"proxy-connection"})
     return find_credential(scan_headers(fields, wanted), query, places)
 

@@ -3,7 +3,7 @@
 import pytest
 from tests.guarding import CORP, NOW, bearer, inspected, load, request_of, ruleset_of, said
 
-from orgfence.core.decision import Inspection, NeedBody
+from orgfence.core.decision import Inspection, NeedBody, Reason
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
 from orgfence.core.request import UNREAD
@@ -105,6 +105,12 @@ def test_a_body_is_asked_for_only_where_it_matters() -> None:
     assert answer_to(also.observing(), ACME) == NeedBody(1024 * 1024)
     assert isinstance(answer_to(ruleset_of("org: {value: acme}"), ACME), Inspection)
     assert answer_to(ruleset_of("token: {from: [{form: t}]}")) == NeedBody(1024 * 1024)
+    # The cookie may be removed on the way, whatever the form holds; a form that comes first is read first.
+    hidden = (b"Cookie", b"sid=x"), (b"Connection", b"Cookie")
+    early = answer_to(ruleset_of("token: {from: [{cookie: sid}, {form: t}]}"), *hidden)
+    assert isinstance(early, Inspection)
+    assert early.decisions[0].reason is Reason.CREDENTIAL_AMBIGUOUS
+    assert answer_to(ruleset_of("token: {from: [{form: t}, {cookie: sid}]}"), *hidden) == NeedBody(1024 * 1024)
 
 
 def test_all_rules_decide_once_the_body_is_there() -> None:

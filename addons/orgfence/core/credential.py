@@ -6,12 +6,12 @@ Two of them are refused rather than chosen from: nobody can know which one the A
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from orgfence.core.decision import Reason
 from orgfence.core.names import Found, OtherName
 from orgfence.core.parts import Parts
-from orgfence.core.request import Fields, named_by_connection
+from orgfence.core.request import AWAITED, Body, Fields, named_by_connection
 from orgfence.core.rule import CredentialPlace, PlaceKind
 
 # nginx and Apache stop near 8 KiB for a header line; double leaves room for fat claims.
@@ -33,11 +33,12 @@ def find_credential(
     *,
     or_json: bool = False,
     exact_names: bool = False,
-) -> bytes | Reason | OtherName:
+) -> bytes | Reason | OtherName | Literal[Body.AWAITED]:
     """Return the credential, the reason why there is none to judge by, or the one that only some servers find.
 
-    `headers` holds, by canonical name, all values of the fields in question, of `cookie` and of `connection`. `body`
-    is needed where a place is a form; `or_json`: the body may be JSON instead. `parts` are the request's.
+    `headers` holds, by canonical name, all values of the fields in question, of `cookie` and of `connection`.
+    `AWAITED`: a place is a form, and there is no `body` yet; `or_json`: the body may be JSON instead. `parts` are the
+    request's.
     """
     found: bytes | None = None
     other: OtherName | None = None
@@ -47,7 +48,7 @@ def find_credential(
             credential = _in_header(place, headers)
         else:
             named = _named(place, headers, query, body, parts or Parts(), or_json)
-            if isinstance(named, Reason):
+            if not isinstance(named, Found):
                 return named
             if not exact_names and other is None:
                 other = next((each for each in named.others if each.value and not _is_place(each, places)), None)
@@ -78,10 +79,11 @@ def _named(
     body: "RequestBody | None",
     parts: Parts,
     or_json: bool,
-) -> Found | Reason:
+) -> Found | Reason | Literal[Body.AWAITED]:
     """Return what has the place's name in the query, the cookies or the form."""
     if place.kind is PlaceKind.FORM:
-        assert body is not None
+        if body is None:
+            return AWAITED
         return body.find_fields(place.name, or_json=or_json) or Reason.BODY_UNREAD
     found = (
         parts.parameter(query, place.name)

@@ -5,6 +5,7 @@ of it was proved, or the policy says that it is not to be judged.
 """
 
 from functools import partial
+from typing import Literal
 
 from orgfence.core.body import RequestBody
 from orgfence.core.credential import find_credential
@@ -18,7 +19,7 @@ from orgfence.core.oauth.opaque import token_by_grant
 from orgfence.core.other_party import compared_sources
 from orgfence.core.parts import Parts
 from orgfence.core.policy.readings import Reading
-from orgfence.core.request import Fields, named_by_connection
+from orgfence.core.request import AWAITED, Body, Fields, named_by_connection
 from orgfence.core.requested import Requested, normalised, requested_by
 from orgfence.core.rule import OrgSource, PlaceKind, Rule
 from orgfence.core.ruleset import Ruleset
@@ -45,11 +46,11 @@ def decide(
     if reading is None:
         return failure(match, Reason.PATH_AMBIGUOUS)
 
-    if body is None and rule.token_in_form:
-        return NeedBody(ruleset.handling.body_limit)
     credential = _find_credential(fields, reading.query, rule, body, parts)
     if isinstance(credential, OtherName):
         return _by_other_name(failure(match, Reason.CREDENTIAL_AMBIGUOUS), credential)
+    if credential is AWAITED:
+        return NeedBody(ruleset.handling.body_limit)
     if not isinstance(credential, bytes):
         if credential is Reason.TOKEN_MISSING and (tokenless or rule.pass_without_token):
             return _allow(rule, Reason.NOT_JUDGED)
@@ -69,7 +70,7 @@ def decide(
 
 def _find_credential(
     fields: Fields, query: bytes, rule: Rule, body: RequestBody | None, parts: Parts | None
-) -> bytes | Reason | OtherName:
+) -> bytes | Reason | OtherName | Literal[Body.AWAITED]:
     """Find the credential; with `parts` once for all rules that look for it in the same places."""
     if parts is None and not rule.reads_parts:
         return find_credential(fields, query, rule.places)

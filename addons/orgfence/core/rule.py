@@ -135,8 +135,7 @@ class Rule:
     #: Whether it reads its credential or its org from a form, and an org from a JSON body.
     reads_form: bool = field(init=False, repr=False)
     reads_json: bool = field(init=False, repr=False)
-    #: Which of them stands in the request's body.
-    token_in_form: bool = field(init=False, repr=False)
+    #: Whether it reads an org in the request's body.
     org_in_body: bool = field(init=False, repr=False)
     #: Whether it reads something that other rules may read as well, and that takes time.
     reads_parts: bool = field(init=False, repr=False)
@@ -152,7 +151,6 @@ class Rule:
         is_exchange = self.exchange is not None
         object.__setattr__(self, "reads_form", is_exchange or token_in_form or PlaceKind.FORM in org_kinds)
         object.__setattr__(self, "reads_json", is_exchange or PlaceKind.BODY in org_kinds)
-        object.__setattr__(self, "token_in_form", token_in_form)
         object.__setattr__(self, "org_in_body", not org_kinds.isdisjoint({PlaceKind.BODY, PlaceKind.FORM}))
         reads_parts = any(source.kind in BY_NAME or source.split for source in self.org)
         reads_parts = reads_parts or any(place.kind in BY_NAME for place in self.places)
