@@ -27,5 +27,6 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which servers were asked."""
-    for servers in sorted(config.stash[_ASKED]):
+    asked = config.stash[_ASKED]
+    for servers in sorted(asked):
         terminalreporter.write_line(f"servers that were asked: {servers}")
