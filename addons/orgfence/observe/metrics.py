@@ -145,8 +145,7 @@ class Metrics:
         self._refused = Counts(
             registry,
             "orgfence_refused_connections_total",
-            "Connections, and requests, that were refused before there was a request to judge, by the reason "
-            "why.",
+            "Connections, and requests, that were refused before there was a request to judge, by the reason why.",
             ("why",),
             [(why,) for why in Refused],
         )
