@@ -112,7 +112,9 @@ class PolicyFiles:
                     continue
                 space -= len(held)
                 if space < 0:
-                    faults.append(f"{path}: its files hold more than {_MAX_TOTAL} bytes. No policy needs so many")
+                    faults.append(
+                        f"{path}: its files hold more than {_MAX_TOTAL // 1024**2} MiB. No policy needs so many"
+                    )
                     break
                 texts.append(PolicyText(str(file), held))
         except OSError as error:

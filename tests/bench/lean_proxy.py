@@ -38,7 +38,7 @@ class Open:
     def answer_unread(self, flow: http.HTTPFlow) -> http.Response | None:
         """Let it through."""
 
-    def refused_unread(self) -> None:
+    def refused_unread(self, *, is_request: bool) -> None:
         """Count none."""
 
 

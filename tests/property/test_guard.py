@@ -56,7 +56,7 @@ def _said(decision: Decision) -> Said:
 
 
 # This one catches most, if it gets to see enough.
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=3 * settings().max_examples)
 @given(cases())
 def test_engine_equals_reference(case: Case) -> None:
     """What each rule says of a request, which of them decides, and what becomes of it are what the reference says.
@@ -78,7 +78,7 @@ def test_engine_equals_reference(case: Case) -> None:
         assert in_words(early) == expected
 
 
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=3 * settings().max_examples)
 @given(path_cases())
 def test_disguised_paths_are_read_as_the_reference_reads_them(case: Case) -> None:
     """However a path is written, and whatever a rule says of encoded slashes and of case."""

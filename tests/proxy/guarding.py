@@ -5,6 +5,7 @@ what upstream goes by (`/echo/block/acme/1`), so that a test chooses what is enf
 """
 
 import json
+import os
 import random
 import socket
 import ssl
@@ -312,8 +313,11 @@ def problem(answer: Answer) -> dict[str, Any]:
     return document
 
 
-#: Out of the range that the kernel gives to outgoing connections.
-_PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
+#: Out of the range that the kernel gives to outgoing connections. Tests that run in several processes at once share it.
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_SHARE = range(20_000 + _PROCESS, 32_000, _PROCESSES)
+_PORTS = iter(random.sample(_SHARE, len(_SHARE)))
 
 
 def free_port() -> int:

@@ -305,6 +305,11 @@ def framing(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def switching_protocols(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Http1Client, "read_headers", nothing)
+
+
+@change
 def serving_states(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Http1Server, "send", nothing)
 

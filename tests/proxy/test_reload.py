@@ -2,7 +2,7 @@
 
 A thousand changes of a real proxy under load take some minutes, so they run only when asked for:
 
-    uv run pytest -m soak -s tests/proxy/test_reload.py
+    uv run pytest -n0 -m soak -s tests/proxy/test_reload.py
 """
 
 import asyncio

@@ -309,6 +309,10 @@ REFUSED = {
     "a change of ciphers": (b"\x14\x03\x03\x00\x01\x01", "no_client_hello"),
     "a ServerHello": (b"\x16\x03\x03\x00\x05\x02\x00\x00\x01\x00", "no_client_hello"),
     "an empty record": (b"\x16\x03\x03\x00\x00\x01", "no_client_hello"),
+    "a ClientHello that cannot be read": (
+        b"\x16\x03\x01\x00\x2a\x01\x00\x00\x26\x03\x03" + b"\xff" * 36,
+        "client_hello",
+    ),
     "SSL 2.0": (b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + bytes(37), "ssl2"),
     "SSL 2.0 for TLS": (b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + bytes(37), "ssl2"),
     "a PROXY line too long": (b"PROXY UNKNOWN " + b"x" * 92 + b"\r\n", "proxy_header"),

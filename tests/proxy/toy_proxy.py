@@ -110,7 +110,7 @@ class Toy:
     def error(self, flow: http.HTTPFlow) -> None:
         self._note("error", flow)
 
-    def refused_unread(self) -> None:
+    def refused_unread(self, *, is_request: bool) -> None:
         """Nobody asks how many were."""
 
     def _note(self, hook: str, flow: http.HTTPFlow) -> None:

@@ -1,4 +1,4 @@
-"""The theorem, tried for as long as is asked for: `ORGFENCE_SOAK_SECONDS=7200 pytest -m soak -s tests/servers`."""
+"""The theorem, tried for as long as is asked for: `ORGFENCE_SOAK_SECONDS=7200 pytest -n0 -m soak -s tests/servers`."""
 
 import itertools
 import os

@@ -1,6 +1,6 @@
 """Ten minutes of everything at once, attacks too: nothing is left, and no request was lost, late or counted wrong.
 
-    uv run pytest -m soak -s tests/system/test_soak.py
+    uv run pytest -n0 -m soak -s tests/system/test_soak.py
 
 `ORGFENCE_SOAK_SECONDS` makes it longer or shorter.
 """

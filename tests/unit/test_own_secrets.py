@@ -35,3 +35,36 @@ def test_decoding_is_bounded_for_the_whole_message(monkeypatch: pytest.MonkeyPat
 def test_what_is_repeated_is_looked_at_once() -> None:
     """The same value in many fields takes no other's place."""
     assert "the-other-one" in secrets_of(*[b"Bearer the-same-one"] * 300, b"Bearer the-other-one")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"/authorize?client_id=app&scope=session:role:ANALYST&x=1",
+        b"scope=users:read+token:rotate+session:role:ANALYST",
+        b"a=b&SCOPE=ticket:read:all;x=y",
+        b'{"expires_in": 3600, "scope" : "session:role:ANALYST token:rotate"}',
+        b'{"scopes": ["session:role:ANALYST", "token:rotate"]}',
+    ],
+)
+def test_scopes_are_no_secrets(text: bytes) -> None:
+    """They are public, also where one reads like a name and its value, as those of Snowflake do."""
+    assert own_secrets([], [text], (), ()) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"scope=session:role:ANALYST&token=s3cret-value",
+        b"token=s3cret-value&scope=a",
+        b'{"scope": "a", "access_token": "s3cret-value"}',
+        b'{"scope": ["a"], "access_token": "s3cret-value", "scopes": [',
+        b"scope=a;token=s3cret-value",
+        b"/scope/token=s3cret-value",
+        b"telescope=token=s3cret-value",
+        b"scope_token=s3cret-value",
+    ],
+)
+def test_what_stands_beside_scopes_is_found(text: bytes) -> None:
+    """Their end is that of the parameter or of the member."""
+    assert own_secrets([], [text], (), ()) == {"s3cret-value"}

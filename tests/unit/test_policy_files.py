@@ -238,7 +238,7 @@ def test_a_folder_has_bounds_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with (tmp_path / f"{number}.yaml").open("wb") as file:
             file.truncate(MAX_BYTES)
     files = PolicyFiles.read(tmp_path)
-    assert files.faults == (f"{tmp_path}: its files hold more than {4 * MAX_BYTES} bytes. No policy needs so many",)
+    assert files.faults == (f"{tmp_path}: its files hold more than 32 MiB. No policy needs so many",)
     assert len(files.texts) == 4
     monkeypatch.setattr("orgfence.policy_files._MAX_FILES", 5)
     (fault,) = PolicyFiles.read(tmp_path).faults

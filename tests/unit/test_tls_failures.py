@@ -39,7 +39,7 @@ _PERHAPS = "The client may not trust the proxy's certificate for api.test ({})"
             TlsFailure.WENT_AWAY,
         ),
         ("connection closed early", TlsFailure.WENT_EARLY),
-        ("Cannot parse ClientHello: 160301", TlsFailure.MALFORMED),
+        ("Cannot parse ClientHello: 160301", TlsFailure.UNREADABLE),
         (_PERHAPS.format("OpenSSL Error([('SSL routines', '', 'decryption failed')])"), TlsFailure.MALFORMED),
         ("", TlsFailure.MALFORMED),
         (None, TlsFailure.MALFORMED),

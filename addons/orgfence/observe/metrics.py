@@ -63,6 +63,8 @@ class Refused(StrEnum):
     TLS_VERSION = "tls_version"
     #: TLS that begins with something other than a ClientHello: an alert, application data.
     NO_CLIENT_HELLO = "no_client_hello"
+    #: A ClientHello that cannot be read.
+    CLIENT_HELLO = "client_hello"
     #: The hello of SSL 2.0 (RFC 6176), which names no host.
     SSL2 = "ssl2"
     #: A PROXY protocol header that is malformed or too long, or one of too many.
@@ -143,8 +145,7 @@ class Metrics:
         self._refused = Counts(
             registry,
             "orgfence_refused_connections_total",
-            "Connections, and HTTP/2 requests, that were refused before there was a request to judge, by the reason "
-            "why.",
+            "Connections, and requests, that were refused before there was a request to judge, by the reason why.",
             ("why",),
             [(why,) for why in Refused],
         )

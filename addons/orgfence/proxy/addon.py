@@ -82,7 +82,7 @@ class Orgfence:
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
         if flow.error is not None or flow.response is not None:
             if flow.error is not None:
-                self.refused_unread()
+                self._reporter.refused(Refused.BAD_REQUEST)
             self._reporter.unjudged()
             return None
         case = _begin(flow, self._ruleset)
@@ -160,9 +160,11 @@ class Orgfence:
         except Exception as error:  # noqa: BLE001 - as above
             self._reporter.failed(Stage.RESPONSE, error)
 
-    def refused_unread(self) -> None:
-        """Count a request that mitmproxy refuses."""
+    def refused_unread(self, *, is_request: bool) -> None:
+        """Count what mitmproxy refuses, and whether it was a request that ends unjudged."""
         self._reporter.refused(Refused.BAD_REQUEST)
+        if is_request:
+            self._reporter.unjudged()
 
     async def _judge_unless_own(self, flow: http.HTTPFlow, case: Case) -> None:
         """Judge a request that is for one of the ports on which we listen, perhaps on another machine."""

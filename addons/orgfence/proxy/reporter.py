@@ -133,6 +133,8 @@ class Reporter:
         failure = failure_of(data.conn.error)
         if failure is TlsFailure.DISTRUST:
             self.refused_certificate(client, host)
+        elif failure is TlsFailure.UNREADABLE:
+            self.refused(Refused.CLIENT_HELLO)
         elif failure is TlsFailure.INCOMPATIBLE:
             advice = "Update the client, or allow older TLS by `--set tls_version_client_min=VERSION`."
             self._notices.write("client_speaks_other_tls", client=_address(client), host=host, advice=advice)

@@ -231,7 +231,8 @@ class _Builder:
 def _decode(data: bytes, name: str, order: int, faults: Faults) -> str:
     """Return the text, without the byte order mark that some editors put in front of it."""
     if len(data) > MAX_BYTES:
-        message = f"this file has {len(data)} bytes, more than the {MAX_BYTES} of any policy. Make several files of it"
+        # How much larger is not known: whoever reads a file stops soon after the limit.
+        message = f"this file is larger than {MAX_BYTES // 1024**2} MiB. Make several files of it"
         faults.stop(Place(Source(name, [""], order), 1, 1), message)
     encoded = data.removeprefix(codecs.BOM_UTF8)
     try:

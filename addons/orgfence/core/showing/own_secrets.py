@@ -81,12 +81,16 @@ def _secret_values(
             yield from _in_cookies(value, credential_names, org_names)
         elif canonical not in org_names and (canonical in credential_names or _NAMES_SECRET.search(canonical)):
             yield from _in_field(value)
-    for text in (each[:_MAX_SEARCHED] for each in texts):
+    for text in (_SCOPES.sub(b"", each[:_MAX_SEARCHED]) for each in texts):
         lowered = text.lower()
         for part in dict.fromkeys((*(name.lower() for name in credential_names), *_PARTS, *_WHOLE)):
             yield from _in_parameters(text, lowered, part, org_names)
 
 
+# Scopes are public, and some read like a name and its value: `session:role:ANALYST`, `token:rotate`.
+_SCOPES = re.compile(
+    rb"(?<![\w.%-])scopes?[\"']?\s{0,4}[=:]\s{0,4}(?:\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^&;,\s#}\"']*)", re.IGNORECASE
+)
 _COOKIES = frozenset({b"cookie", b"set-cookie"})
 
 

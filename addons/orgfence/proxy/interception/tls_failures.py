@@ -20,6 +20,8 @@ class TlsFailure(Enum):
     DISTRUST = auto()
     #: There is no TLS version, or cipher, that both would speak.
     INCOMPATIBLE = auto()
+    #: mitmproxy could not read the ClientHello.
+    UNREADABLE = auto()
     #: It was no TLS, or broken.
     MALFORMED = auto()
     #: The client has closed the connection without a word, after it was sent the certificate.
@@ -37,6 +39,7 @@ _INCOMPATIBLE = re.compile(
     r"unsupported protocol|no shared cipher|version too low|alert protocol version|no protocols available"
     r"|no suitable (?:key share|signature algorithm)|inappropriate fallback|cannot agree on a TLS version"
 )
+_UNREADABLE = re.compile(r"Cannot parse ClientHello")
 _WENT_EARLY = re.compile(r"connection closed early")
 _WENT_AWAY = re.compile(r"disconnected during the handshake|connection closed|unexpected eof", re.IGNORECASE)
 
@@ -48,6 +51,8 @@ def failure_of(error: str | None) -> TlsFailure:
         return TlsFailure.DISTRUST
     if _INCOMPATIBLE.search(error):
         return TlsFailure.INCOMPATIBLE
+    if _UNREADABLE.match(error):
+        return TlsFailure.UNREADABLE
     if _WENT_EARLY.search(error):
         return TlsFailure.WENT_EARLY
     return TlsFailure.WENT_AWAY if _WENT_AWAY.search(error) else TlsFailure.MALFORMED

@@ -512,6 +512,13 @@ ASSUMPTIONS = (
     ),
     # Streams and connections to upstream.
     Assumption(
+        "switching_protocols",
+        "`Http1Client.read_headers` yields each answer's head, a 101 too, and keeps the request as the client sent it.",
+        ("wire.http1_client",),
+        "http1.switching_protocols",
+        private=(_HTTP1,),
+    ),
+    Assumption(
         "http_events",
         "Between connections and streams go the events of `_events`, within the commands of `_base`.",
         (

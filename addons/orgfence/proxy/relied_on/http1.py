@@ -213,6 +213,17 @@ def framing() -> str | None:
     )
 
 
+def switching_protocols() -> str | None:
+    asked = _asked(_client())
+    asked.layer.request.http_version = "HTTP/2.0"
+    asked.tell(events.DataReceived(asked.layer.conn, b"HTTP/1.1 101 Switching Protocols\r\n\r\n"))
+    read = [event.response.status_code for event in asked.http if isinstance(event, ResponseHeaders)]
+    with replaced(Http1Client, "read_headers", lambda _, event: iter([commands.Log(type(event).__name__)])):
+        reading = _asked(_client())
+        reading.tell(events.DataReceived(reading.layer.conn, OPEN_ENDED))
+    return first_difference((read, [101]), (reading.seen[-1], "Log"), (asked.layer.request.is_http2, True))
+
+
 def serving_states() -> str | None:
     serving = Driven(Http1Server(context()))
     server_layer = serving.layer

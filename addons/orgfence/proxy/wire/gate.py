@@ -39,5 +39,8 @@ class Gate(Protocol):
     def answer_too_long(self, flow: http.HTTPFlow) -> None:
         """Called once as soon as more than that has come of an answer, which then goes on as it comes."""
 
-    def refused_unread(self) -> None:
-        """Called for each request that mitmproxy has refused with 400, and of which there was nothing to judge."""
+    def refused_unread(self, *, is_request: bool) -> None:
+        """Called for each 400 to what nothing else is asked or told of.
+
+        `is_request`: it ends a request for which no hook is called. Else a hook is, or no request could be read.
+        """

@@ -54,7 +54,7 @@ def _send_or_end(self: _http1.Http1Server, event: HttpEvent) -> CommandGenerator
             return self.mark_done(response=True)
     elif isinstance(event, ResponseProtocolError) and event.code is ErrorCode.DESTINATION_UNKNOWN:
         # The only refusal of a request for which mitmproxy calls no hook.
-        _Told.gate.refused_unread()
+        _Told.gate.refused_unread(is_request=True)
     return _send(self, event)
 
 
@@ -66,7 +66,7 @@ def _read_head_and_chunks(self: _http1.Http1Server, event: events.ConnectionEven
             and self.buf
             and _is_broken_ahead(self, command.event)
         ):
-            yield from _refuse(self)
+            yield from _refuse(self, is_request=True)
             yield commands.CloseConnection(self.conn)
             self.state = self.done
             return
@@ -103,10 +103,11 @@ def _read_body_or_refuse(self: _http1.Http1Server, event: events.Event) -> Comma
             and not self.request_done
             and (self.response is None or self.response.status_code < 200)
         ):
-            yield from _refuse(self)
+            # The stream of the request is told, and counts it.
+            yield from _refuse(self, is_request=False)
         yield command
 
 
-def _refuse(server: _http1.Http1Server) -> CommandGenerator[None]:
-    _Told.gate.refused_unread()
+def _refuse(server: _http1.Http1Server, *, is_request: bool) -> CommandGenerator[None]:
+    _Told.gate.refused_unread(is_request=is_request)
     yield commands.SendData(server.conn, _http1.make_error_response(400, "The body's chunks cannot be read."))

@@ -27,7 +27,7 @@ def install(gate: Gate) -> None:
         try:
             return _read(lines)
         except ValueError:
-            gate.refused_unread()
+            gate.refused_unread(is_request=False)
             raise
 
     http1.read_request_head = read_request_head
