@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orgfence.core.decision import Enforcement
-from orgfence.core.policy.index import PathIndex, Route, RouteIndex
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.request import Authority
+from orgfence.core.routing.index import PathIndex, Route, RouteIndex
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.rule import Rule
 
 RULE = Rule(

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.property.test_index import RULE
 
-from orgfence.core.policy.index import Route, RouteIndex
-from orgfence.core.policy.overlap import host_covers, hosts_overlap, path_covers, paths_overlap, texts_overlap
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.request import Authority
+from orgfence.core.routing.index import Route, RouteIndex
+from orgfence.core.routing.overlap import host_covers, hosts_overlap, path_covers, paths_overlap, texts_overlap
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate
 
 
 def words(alphabet: str, longest: int) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orgfence.core.policy import readings
-from orgfence.core.policy.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
+from orgfence.core.routing import readings
+from orgfence.core.routing.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
 
 paths = st.lists(st.text("abcz09-_~", min_size=1, max_size=6), min_size=1, max_size=6).map(
     lambda segments: "/" + "/".join(segments)

@@ -13,7 +13,7 @@ from tests.tokens import HEADER, issuer_of, jwt_of, part
 from orgfence.core.credential import find_credential
 from orgfence.core.decision import Reason
 from orgfence.core.orgs import OrgNames
-from orgfence.core.policy.templates import TextTemplate
+from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.rule import CredentialPlace, PlaceKind, Trait
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.core.tokens.reader import TokenReader

@@ -3,8 +3,8 @@
 import pytest
 from tests.guarding import bearer, request_of, ruleset_of, said
 
-from orgfence.core.policy.host_names import normalise_host
 from orgfence.core.request import MAX_FIELDS, is_ambiguous_head, is_token
+from orgfence.core.routing.host_names import normalise_host
 
 ORG_IN_PATH = 'match: {hosts: [api.example.com], paths: ["/orgs/{org}/**"]}, org: {path: org}'
 RIGHT = bearer({"org_ids": ["acme"]})

@@ -12,11 +12,11 @@ from orgfence.core.decision import Inspection, Reason
 from orgfence.core.guard import inspect
 from orgfence.core.json_members import MAX_VALUES
 from orgfence.core.known import Known
-from orgfence.core.matching import MAX_OTHER_MATCHES, MAX_PATH, MAX_UNREAD_MATCHES
 from orgfence.core.oauth.ledger import GrantLedger
-from orgfence.core.policy import readings
-from orgfence.core.policy.readings import MAX_WORK, EncodedSlash, Work, other_readings
 from orgfence.core.request import MAX_READ_BYTES, Request, scan_headers
+from orgfence.core.routing import readings
+from orgfence.core.routing.matching import MAX_OTHER_MATCHES, MAX_PATH, MAX_UNREAD_MATCHES
+from orgfence.core.routing.readings import MAX_WORK, EncodedSlash, Work, other_readings
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.showing.redactor import MAX_VALUE
 from orgfence.core.tokens.cache import TokenCache

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from orgfence.core.decision import Reason
-from orgfence.core.policy.templates import TextTemplate
+from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.rule import Trait
 from orgfence.core.tokens.claims import active_claim, granted_scopes, member_claim, traits_of
 from orgfence.core.tokens.selectors import Selector, Source, parse_pointer

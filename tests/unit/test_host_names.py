@@ -2,13 +2,13 @@
 
 import pytest
 
-from orgfence.core.policy.host_names import (
+from orgfence.core.request import Authority
+from orgfence.core.routing.host_names import (
     host_readings,
     normalise_host,
     read_address,
     without_many_international,
 )
-from orgfence.core.request import Authority
 
 
 @pytest.mark.parametrize(

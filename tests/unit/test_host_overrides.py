@@ -4,8 +4,8 @@ import pytest
 from tests.guarding import bearer, inspected, request_of, ruleset_of, said
 
 from orgfence.core.catalogue import explain
-from orgfence.core.host_overrides import HOST_OVERRIDES, MAX_HOSTS, overriding_hosts
 from orgfence.core.request import scan_headers
+from orgfence.core.routing.host_overrides import HOST_OVERRIDES, MAX_HOSTS, overriding_hosts
 
 TENANTS = "match: {hosts: ['{tenant}.t.example.com']}, org: {host: tenant}"
 RIGHT = bearer({"org_ids": ["acme"]})

@@ -3,10 +3,10 @@
 import pytest
 
 from orgfence.core.decision import Enforcement
-from orgfence.core.policy import index
-from orgfence.core.policy.index import Guarded, PathIndex, Route, RouteIndex
-from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.request import Authority
+from orgfence.core.routing import index
+from orgfence.core.routing.index import Guarded, PathIndex, Route, RouteIndex
+from orgfence.core.routing.templates import HostTemplate, PathTemplate
 from orgfence.core.rule import Rule
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orgfence.core.policy.letter_case import fold_case, has_case, to_bytes, to_text
+from orgfence.core.routing.letter_case import fold_case, has_case, to_bytes, to_text
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from tests.guarding import load
 from orgfence.core.decision import Enforcement, Reason
 from orgfence.core.policy.compile_rules import MAX_ROUTES
 from orgfence.core.policy.faults import PolicyError
-from orgfence.core.policy.templates import TextTemplate
 from orgfence.core.request import Authority
+from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.rule import Coverage, CredentialPlace, Issuer, OrgSource, PlaceKind, Rule
 from orgfence.core.tokens.selectors import Selector, Source
 

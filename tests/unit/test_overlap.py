@@ -2,8 +2,8 @@
 
 import pytest
 
-from orgfence.core.policy.overlap import host_covers, hosts_overlap, path_covers, paths_overlap, texts_overlap
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, TextTemplate
+from orgfence.core.routing.overlap import host_covers, hosts_overlap, path_covers, paths_overlap, texts_overlap
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate
 
 
 def parse_path(text: str) -> PathTemplate:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orgfence.core.policy import readings
-from orgfence.core.policy.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
+from orgfence.core.routing import readings
+from orgfence.core.routing.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
 
 AIM = (b"api", b"v2", b"organizations", b"globex", b"users")
 

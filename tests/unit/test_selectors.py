@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from orgfence.core.policy.templates import TextTemplate
+from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.tokens.selectors import Selector, Source, parse_pointer
 
 

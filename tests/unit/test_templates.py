@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, Segment, TextTemplate
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, Segment, TextTemplate
 
 
 def split(path: str) -> list[bytes]:

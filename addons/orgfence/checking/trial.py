@@ -7,8 +7,8 @@ from orgfence.core.guard import inspect
 from orgfence.core.known import Known
 from orgfence.core.policy.compile_rules import CompiledRule
 from orgfence.core.policy.examples import Example
-from orgfence.core.policy.readings import plain_reading
 from orgfence.core.request import UNREAD, Request
+from orgfence.core.routing.readings import plain_reading
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
 

@@ -1,11 +1,11 @@
 """Why a rule does not match a request that was written as an example of it, as far as that is told in a sentence."""
 
-from orgfence.core.matching import takes_one_of
-from orgfence.core.methods import methods_of
 from orgfence.core.policy.compile_rules import CompiledRule
-from orgfence.core.policy.readings import plain_reading
 from orgfence.core.policy.wording import did_you_mean, listed, shown
 from orgfence.core.request import Request, scan_headers
+from orgfence.core.routing.matching import takes_one_of
+from orgfence.core.routing.methods import methods_of
+from orgfence.core.routing.readings import plain_reading
 from orgfence.core.ruleset import Ruleset
 
 

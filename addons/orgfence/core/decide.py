@@ -11,16 +11,16 @@ from orgfence.core.body import RequestBody
 from orgfence.core.credential import find_credential
 from orgfence.core.decision import ALLOWING, UNAUTHENTICATED, Decision, NeedBody, Reason, Verdict, verdict_of
 from orgfence.core.known import Known
-from orgfence.core.matching import Match
 from orgfence.core.names import Found, OtherName
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.opaque import token_by_grant
 from orgfence.core.other_party import compared_sources
 from orgfence.core.parts import Parts
-from orgfence.core.policy.readings import Reading
 from orgfence.core.request import AWAITED, Body, Fields, named_by_connection
 from orgfence.core.requested import Requested, normalised, requested_by
+from orgfence.core.routing.matching import Match
+from orgfence.core.routing.readings import Reading
 from orgfence.core.rule import OrgSource, PlaceKind, Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.token import Token

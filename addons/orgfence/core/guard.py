@@ -15,14 +15,14 @@ from orgfence.core.decision import (
     Reason,
     Verdict,
 )
-from orgfence.core.host_overrides import HOST_OVERRIDES
 from orgfence.core.known import Known
-from orgfence.core.matching import OVERRIDES, Match, one_name, takes_one_of
-from orgfence.core.methods import METHOD_OVERRIDES, NO_METHODS, MethodsByQuery, methods_in_body, methods_of
 from orgfence.core.oauth.decide import decide_exchange
 from orgfence.core.parts import Parts
-from orgfence.core.policy.index import Guarded
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
+from orgfence.core.routing.host_overrides import HOST_OVERRIDES
+from orgfence.core.routing.index import Guarded
+from orgfence.core.routing.matching import OVERRIDES, Match, one_name, takes_one_of
+from orgfence.core.routing.methods import METHOD_OVERRIDES, NO_METHODS, MethodsByQuery, methods_in_body, methods_of
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
 

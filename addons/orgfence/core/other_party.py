@@ -4,8 +4,8 @@ To compare such an org with the token's would stop what is right. It is set asid
 so: for its own tokens, in that segment or parameter, in a reading of the path that is about it.
 """
 
-from orgfence.core.matching import Match
-from orgfence.core.policy.overlap import host_covers
+from orgfence.core.routing.matching import Match
+from orgfence.core.routing.overlap import host_covers
 from orgfence.core.rule import Issuer, OrgSource, OtherParty, PlaceKind
 
 

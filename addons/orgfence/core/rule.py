@@ -22,8 +22,8 @@ from orgfence.core.decision import (
 from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.oauth.exchange import ExchangeRule
 from orgfence.core.oauth.issuer import OAuthIssuer
-from orgfence.core.policy.readings import EncodedSlash
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, TextTemplate
+from orgfence.core.routing.readings import EncodedSlash
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.tokens.selectors import Selector
 
 

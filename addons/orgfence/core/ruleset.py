@@ -10,14 +10,14 @@ from typing import NamedTuple, Self
 from orgfence.core.body import NEEDED_HEADERS
 from orgfence.core.decision import Decision, Enforcement
 from orgfence.core.error_envelope import ErrorEnvelope
-from orgfence.core.host_overrides import HOST_OVERRIDES, overriding_hosts
-from orgfence.core.matching import PATH_OVERRIDES, Match, matches_of
-from orgfence.core.methods import METHOD_OVERRIDES, NO_METHODS
 from orgfence.core.orgs import OrgNames
-from orgfence.core.policy.host_names import host_readings, without_many_international
-from orgfence.core.policy.index import Guarded, HostMatch, Route, RouteIndex
-from orgfence.core.policy.readings import EncodedSlash
 from orgfence.core.request import Authority, Fields, Request, WantedFields, scan_headers
+from orgfence.core.routing.host_names import host_readings, without_many_international
+from orgfence.core.routing.host_overrides import HOST_OVERRIDES, overriding_hosts
+from orgfence.core.routing.index import Guarded, HostMatch, Route, RouteIndex
+from orgfence.core.routing.matching import PATH_OVERRIDES, Match, matches_of
+from orgfence.core.routing.methods import METHOD_OVERRIDES, NO_METHODS
+from orgfence.core.routing.readings import EncodedSlash
 from orgfence.core.rule import Issuer, PlaceKind, Rule, Trait
 from orgfence.core.tokens.reader import TokenReader
 

@@ -6,7 +6,7 @@ from mitmproxy import http
 
 from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision, Inspection
-from orgfence.core.host_overrides import HOST_OVERRIDES
+from orgfence.core.routing.host_overrides import HOST_OVERRIDES
 from orgfence.core.showing.redactor import Redactor
 from orgfence.observe.inspection_log import InspectionRecord, trace_id_of
 from orgfence.proxy.own_secrets import redactor_of

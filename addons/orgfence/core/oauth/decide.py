@@ -8,7 +8,6 @@ from orgfence.core.body import RequestBody
 from orgfence.core.decision import Decision, NeedBody, Reason, Verdict, verdict_of
 from orgfence.core.escapes import text_of
 from orgfence.core.known import Known
-from orgfence.core.matching import Match
 from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, Fault, Step, TokenRequest
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.judge_authorize import authorize_faults
@@ -16,8 +15,9 @@ from orgfence.core.oauth.judge_token_request import token_request_faults
 from orgfence.core.oauth.parameters import Parameters
 from orgfence.core.oauth.requests import add_request_objects, authorize_request, token_request
 from orgfence.core.oauth.words import form_faults, most_severe_first, too_long, two_clients
-from orgfence.core.policy.readings import Reading
 from orgfence.core.request import Fields, Request
+from orgfence.core.routing.matching import Match
+from orgfence.core.routing.readings import Reading
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.token import Token

@@ -1,1 +1,1 @@
-"""What a policy says: strict YAML, the models, templates, readings of a path, the route index."""
+"""Load time only: from the text of policy files to a ruleset, or to all faults at once."""

@@ -8,8 +8,8 @@ from orgfence.core.error_envelope import PLACEHOLDER, PLACEHOLDERS, ErrorEnvelop
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.model_issuers import ErrorsEntry, IssuerEntry, LookupEntry, OtherPartyEntry
 from orgfence.core.policy.strict_yaml import Scalar
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.policy.wording import did_you_mean, listed, refusal, shown
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.rule import Lookup, OtherParty
 from orgfence.core.tokens.selectors import Selector, Source, parse_pointer
 

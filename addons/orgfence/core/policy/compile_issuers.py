@@ -8,10 +8,10 @@ from orgfence.core.policy.compile_api import compile_errors, compile_hosts, comp
 from orgfence.core.policy.compile_oauth import compile_oauth
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.model_issuers import IssuerEntry, SelectorEntry
-from orgfence.core.policy.overlap import texts_overlap
 from orgfence.core.policy.strict_yaml import Scalar
-from orgfence.core.policy.templates import TextTemplate
 from orgfence.core.policy.wording import refusal, shown
+from orgfence.core.routing.overlap import texts_overlap
+from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.rule import Issuer
 from orgfence.core.tokens.selectors import ORG, Selector, Source, parse_pointer
 

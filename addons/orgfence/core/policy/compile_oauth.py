@@ -13,12 +13,12 @@ from orgfence.core.oauth.scopes import KnownScopes
 from orgfence.core.orgs import OrgNames, canonical_id, salesforce_id
 from orgfence.core.policy.compile_templates import parsed
 from orgfence.core.policy.faults import Faults
-from orgfence.core.policy.index import Route
 from orgfence.core.policy.merged import Merged
 from orgfence.core.policy.model import PolicyFile
 from orgfence.core.policy.model_issuers import OAuthEntry
-from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import shown
+from orgfence.core.routing.index import Route
+from orgfence.core.routing.templates import HostTemplate, PathTemplate
 from orgfence.core.rule import Rule
 
 _DEFAULT = "annotate"

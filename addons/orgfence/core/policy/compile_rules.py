@@ -13,13 +13,13 @@ from orgfence.core.policy.compile_templates import parsed
 from orgfence.core.policy.compile_tokens import check_token
 from orgfence.core.policy.examples import Example, compile_examples
 from orgfence.core.policy.faults import Faults
-from orgfence.core.policy.index import Route
 from orgfence.core.policy.merged import Merged
 from orgfence.core.policy.model import ExceptEntry, PolicyFile, RuleEntry
-from orgfence.core.policy.readings import EncodedSlash
 from orgfence.core.policy.strict_yaml import Scalar
-from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import refusal, shown
+from orgfence.core.routing.index import Route
+from orgfence.core.routing.readings import EncodedSlash
+from orgfence.core.routing.templates import HostTemplate, PathTemplate
 from orgfence.core.rule import ClaimsException, Coverage, Issuer, PlaceKind, Rule, Trait
 from orgfence.core.tokens.selectors import parse_pointer
 

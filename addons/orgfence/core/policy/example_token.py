@@ -11,8 +11,8 @@ from urllib.parse import quote_from_bytes
 
 import jwt
 
-from orgfence.core.policy.templates import TextTemplate
 from orgfence.core.request import Request, canonical_name
+from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.rule import CredentialPlace, Issuer, PlaceKind, Rule
 from orgfence.core.tokens.selectors import EVERY, ORG, Selector, Source
 

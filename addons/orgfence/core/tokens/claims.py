@@ -7,7 +7,7 @@ than the issuer did.
 from collections.abc import Callable, Iterable, Mapping
 
 from orgfence.core.decision import Reason
-from orgfence.core.policy.templates import TextTemplate
+from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.rule import Trait
 from orgfence.core.tokens.selectors import ORG, Selector, Source
 from orgfence.core.tokens.token import OrgClaim

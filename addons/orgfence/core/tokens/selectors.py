@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from orgfence.core.policy.templates import TextTemplate
+from orgfence.core.routing.templates import TextTemplate
 
 #: The pointer step that stands for every value of a map or item of a list.
 EVERY = "*"

@@ -22,8 +22,8 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from mitmproxy.proxy.layers.modes import Socks5Proxy, TransparentProxy
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from orgfence.core.policy.host_names import normalise_host, read_address
 from orgfence.core.request import Authority
+from orgfence.core.routing.host_names import normalise_host, read_address
 from orgfence.core.ruleset import Ruleset
 from orgfence.observe.metrics import Stage, Unguarded
 from orgfence.proxy.interception import server_name

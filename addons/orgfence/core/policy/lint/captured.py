@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, Segment
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, Segment
 from orgfence.core.rule import OrgSource, PlaceKind
 
 #: A segment from the left or a label from the right, how much fixed text stands before and behind, and what separates

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from orgfence.core.policy.index import PathIndex, Route, RouteIndex
 from orgfence.core.policy.lint.captured import Spot, spots
 from orgfence.core.policy.lint.finding import Finding
 from orgfence.core.policy.lint.redundant import covers
 from orgfence.core.policy.lint.samples import sample_authority, sample_segments
 from orgfence.core.policy.lint.written import Written, WrittenRule
 from orgfence.core.policy.presets import PREFIX
-from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import shown
+from orgfence.core.routing.index import PathIndex, Route, RouteIndex
+from orgfence.core.routing.templates import HostTemplate, PathTemplate
 from orgfence.core.rule import PlaceKind, Rule
 
 # Of the entries that match the same request so many are looked at.

@@ -6,8 +6,8 @@ from orgfence.core.decision import Enforcement
 from orgfence.core.policy.lint.finding import Finding
 from orgfence.core.policy.lint.samples import sample_authority
 from orgfence.core.policy.lint.written import MAX_LABEL, MAX_NAME, WrittenRule, can_exist
-from orgfence.core.policy.overlap import host_covers, paths_overlap
 from orgfence.core.policy.wording import shown
+from orgfence.core.routing.overlap import host_covers, paths_overlap
 from orgfence.core.ruleset import Ruleset
 
 # Every exception of a rule is held against every path of it: some 50 ms at most.

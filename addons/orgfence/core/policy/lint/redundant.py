@@ -10,10 +10,10 @@ from orgfence.core.policy.lint.candidates import Candidates
 from orgfence.core.policy.lint.captured import spots
 from orgfence.core.policy.lint.finding import Finding
 from orgfence.core.policy.lint.written import WrittenRule
-from orgfence.core.policy.overlap import host_covers, path_covers, paths_overlap
-from orgfence.core.policy.readings import EncodedSlash
-from orgfence.core.policy.templates import HostTemplate, PathTemplate
 from orgfence.core.policy.wording import shown
+from orgfence.core.routing.overlap import host_covers, path_covers, paths_overlap
+from orgfence.core.routing.readings import EncodedSlash
+from orgfence.core.routing.templates import HostTemplate, PathTemplate
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
 

@@ -5,8 +5,8 @@ So the rules that may make another redundant are looked up as for a request, and
 
 from urllib.parse import quote
 
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, Segment
 from orgfence.core.request import Authority
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, Segment
 
 _VARYING = b"x"
 

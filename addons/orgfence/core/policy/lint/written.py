@@ -7,9 +7,9 @@ from typing import NamedTuple, Self
 from orgfence.core.policy.compile_rules import CompiledRule
 from orgfence.core.policy.faults import Place
 from orgfence.core.policy.model import RuleEntry
-from orgfence.core.policy.overlap import path_covers
 from orgfence.core.policy.strict_yaml import Scalar
-from orgfence.core.policy.templates import HostTemplate, PathTemplate
+from orgfence.core.routing.overlap import path_covers
+from orgfence.core.routing.templates import HostTemplate, PathTemplate
 from orgfence.core.rule import Rule
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from orgfence.core.policy.host_names import normalise_host, read_address, to_ascii
-from orgfence.core.policy.letter_case import fold_case, to_bytes, to_text
+from orgfence.core.routing.host_names import normalise_host, read_address, to_ascii
+from orgfence.core.routing.letter_case import fold_case, to_bytes, to_text
 
 __all__ = ["SEPARATORS", "HostTemplate", "PathTemplate", "Segment", "TextTemplate", "normalise_host"]
 

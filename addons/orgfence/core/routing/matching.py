@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from heapq import nsmallest
 from typing import NamedTuple
 
-from orgfence.core.methods import (
+from orgfence.core.request import Fields, Request, is_token
+from orgfence.core.routing.index import Guarded, HostMatch, Route, strictest_first
+from orgfence.core.routing.methods import (
     ANY_METHOD,
     METHOD_OVERRIDES,
     NO_METHODS,
@@ -18,9 +20,14 @@ from orgfence.core.methods import (
     may_name_method,
     methods_of,
 )
-from orgfence.core.policy.index import Guarded, HostMatch, Route, strictest_first
-from orgfence.core.policy.readings import EncodedSlash, Reading, Work, has_other_readings, other_readings, plain_reading
-from orgfence.core.request import Fields, Request, is_token
+from orgfence.core.routing.readings import (
+    EncodedSlash,
+    Reading,
+    Work,
+    has_other_readings,
+    other_readings,
+    plain_reading,
+)
 from orgfence.core.rule import Rule
 
 # What frameworks let a client put in place of the path (Symfony, Zend, IIS rewrites behind a proxy).

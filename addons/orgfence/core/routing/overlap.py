@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from orgfence.core.policy.letter_case import has_case, to_text
-from orgfence.core.policy.templates import SEPARATORS, HostTemplate, PathTemplate, Segment, TextTemplate
+from orgfence.core.routing.letter_case import has_case, to_text
+from orgfence.core.routing.templates import SEPARATORS, HostTemplate, PathTemplate, Segment, TextTemplate
 
 
 def path_covers(general: PathTemplate, special: PathTemplate) -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from orgfence.core.policy.host_names import host_readings, read_address
-from orgfence.core.policy.letter_case import fold_case
-from orgfence.core.policy.templates import HostTemplate, PathTemplate, Segment
 from orgfence.core.request import Authority
+from orgfence.core.routing.host_names import host_readings, read_address
+from orgfence.core.routing.letter_case import fold_case
+from orgfence.core.routing.templates import HostTemplate, PathTemplate, Segment
 from orgfence.core.rule import Rule
 
 # A program calls a few hosts and a browser some hundreds, so this holds them all; but clients choose the names, so
