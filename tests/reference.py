@@ -12,7 +12,6 @@ from types import NoneType
 from tests.guarding import load
 
 from orgfence.core.catalogue import CATALOGUE
-from orgfence.core.decision import Reason, verdict_of
 from orgfence.core.policy.examples import DEFAULT_PORT
 from orgfence.core.policy.model import (
     ExampleEntry,
@@ -36,6 +35,7 @@ from orgfence.core.policy.model_issuers import (
 )
 from orgfence.core.policy.schema import policy_schema
 from orgfence.core.policy.section import Section
+from orgfence.core.reason import Reason, verdict_of
 
 CONFIG = Path(__file__).parents[1] / "config"
 

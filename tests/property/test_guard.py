@@ -13,9 +13,10 @@ from tests.property.strategies import Case, cases, hostile_requests, path_cases,
 from tests.tokens import jwt_of
 
 from orgfence.core.catalogue import explain
-from orgfence.core.decision import Action, Decision, Inspection, NeedBody, Reason
+from orgfence.core.decision import Decision, Inspection, NeedBody
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
+from orgfence.core.reason import Action, Reason
 from orgfence.core.request import AWAITED, UNREAD, Authority, Request
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache

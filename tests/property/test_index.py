@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgfence.core.decision import Enforcement
+from orgfence.core.reason import Enforcement
 from orgfence.core.request import Authority
 from orgfence.core.routing.index import PathIndex, Route, RouteIndex
 from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate

@@ -11,13 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.guarding import NOW, bearer, request_of
 
-from orgfence.core.decision import Inspection, Reason
+from orgfence.core.decision import Inspection
 from orgfence.core.error_envelope import Said
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
 from orgfence.core.policy.faults import PolicyError
 from orgfence.core.policy.load import Policy, PolicyText, load_policy
 from orgfence.core.policy.outside import Outside
+from orgfence.core.reason import Reason
 from orgfence.core.tokens.cache import TokenCache
 
 FULL = """\

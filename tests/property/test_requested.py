@@ -17,7 +17,7 @@ from tests.property.strategies import Case, simple_cases
 from tests.property.test_guard import in_words, inspected, nothing_known
 from tests.tokens import jwt_of
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.request import UNREAD, Authority, Body, Request
 
 JSON = b"application/json"

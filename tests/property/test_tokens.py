@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from tests.tokens import HEADER, issuer_of, jwt_of, part
 
 from orgfence.core.credential import find_credential
-from orgfence.core.decision import Reason
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 from orgfence.core.routing.templates import TextTemplate
-from orgfence.core.rule import CredentialPlace, PlaceKind, Trait
+from orgfence.core.rule import CredentialPlace, PlaceKind
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.core.tokens.reader import TokenReader
 from orgfence.core.tokens.selectors import Selector, Source
-from orgfence.core.tokens.token import Token
+from orgfence.core.tokens.token import Token, Trait
 from orgfence.core.values import query_values
 
 NAMES = ("org_ids", "org", "scope", "iss", "sub", "exp", "nbf", "iat")

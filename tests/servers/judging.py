@@ -8,7 +8,7 @@ from tests.servers.running import Read, Running
 from tests.servers.server import Channel, Sent
 from tests.tokens import jwt_of
 
-from orgfence.core.decision import Reason, Verdict
+from orgfence.core.reason import Reason, Verdict
 from orgfence.core.request import Request
 from orgfence.core.ruleset import Ruleset
 

@@ -8,11 +8,12 @@ from tests.guarding import NOW, bearer, inspected, request_of, ruleset_of, said
 
 from orgfence.core import decide
 from orgfence.core.catalogue import explain
-from orgfence.core.decision import Inspection, Reason
+from orgfence.core.decision import Inspection
 from orgfence.core.guard import inspect
 from orgfence.core.json_members import MAX_VALUES
 from orgfence.core.known import Known
 from orgfence.core.oauth.ledger import GrantLedger
+from orgfence.core.reason import Reason
 from orgfence.core.request import MAX_READ_BYTES, Request, scan_headers
 from orgfence.core.routing import readings
 from orgfence.core.routing.matching import MAX_OTHER_MATCHES, MAX_PATH, MAX_UNREAD_MATCHES

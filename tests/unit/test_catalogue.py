@@ -4,8 +4,9 @@ import pytest
 from tests.guarding import bearer, inspected, request_of, ruleset_of
 
 from orgfence.core.catalogue import CATALOGUE, explain, without_orgs
-from orgfence.core.decision import ALLOWING, Decision, Reason, Verdict
+from orgfence.core.decision import Decision
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import ALLOWING, Reason, Verdict
 from orgfence.core.showing.redactor import Redactor
 
 IN_QUERY = "org: {query: org}"

@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.routing.templates import TextTemplate
-from orgfence.core.rule import Trait
 from orgfence.core.tokens.claims import active_claim, granted_scopes, member_claim, traits_of
 from orgfence.core.tokens.selectors import Selector, Source, parse_pointer
-from orgfence.core.tokens.token import OrgClaim
+from orgfence.core.tokens.token import OrgClaim, Trait
 
 MISSING = OrgClaim(frozenset(), Reason.ORG_CLAIM_MISSING)
 EMPTY = OrgClaim(frozenset(), Reason.ORG_CLAIM_EMPTY)

@@ -4,9 +4,10 @@ import pytest
 from tests.guarding import inspected, load, request_of, said
 from tests.tokens import jwt_of
 
-from orgfence.core.decision import Decision, Enforcement, Reason, Verdict
+from orgfence.core.decision import Decision
 from orgfence.core.oauth.exchange import Endpoint
 from orgfence.core.oauth.issuer import OAuthIssuer
+from orgfence.core.reason import Enforcement, Reason, Verdict
 from orgfence.core.request import Authority
 from orgfence.core.ruleset import Ruleset
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orgfence.core.credential import MAX_CREDENTIAL_BYTES, find_credential
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.request import WantedFields, named_by_connection, scan_headers
 from orgfence.core.rule import CredentialPlace, PlaceKind
 

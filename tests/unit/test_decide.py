@@ -4,7 +4,7 @@ import pytest
 from tests.guarding import ASKS_FOR_POST, CORP, NOW, ORIGIN, bearer, inspected, load, request_of, ruleset_of, said
 from tests.tokens import jwt_of
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 
 UUID = "8b1f0c1e-2d5e-4a58-9a51-0c7d9a1f2e01"
 IN_PATH = "match: {hosts: [api.example.com], paths: ['/orgs/{org}/**']}, org: {path: org}"

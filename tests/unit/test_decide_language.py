@@ -3,9 +3,10 @@
 import pytest
 from tests.guarding import CORP, NOW, bearer, inspected, load, request_of, ruleset_of, said
 
-from orgfence.core.decision import Inspection, NeedBody, Reason
+from orgfence.core.decision import Inspection, NeedBody
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
+from orgfence.core.reason import Reason
 from orgfence.core.request import UNREAD
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache

@@ -3,14 +3,13 @@
 import pytest
 from tests.guarding import ruleset_of
 
-from orgfence.core.decision import (
+from orgfence.core.decision import Decision, Inspection, allowed_by
+from orgfence.core.reason import (
     ALLOWING,
     UNAUTHENTICATED,
     UNDETERMINED,
     Action,
-    Decision,
     Enforcement,
-    Inspection,
     Reason,
     Verdict,
     verdict_of,
@@ -115,7 +114,7 @@ def test_the_strictest_of_those_that_fail_decides(
 def test_an_allow_by_one_rule_is_made_once() -> None:
     """Most requests end so, and nothing is made for them."""
     for reason in ALLOWING:
-        shared = BLOCKING.allowed[reason]
-        assert Inspection.of(shared.decisions) is shared
+        shared = allowed_by(BLOCKING)[reason]
+        assert Inspection.of(shared.decisions) == shared
         assert shared.deciding == Decision(BLOCKING, Verdict.ALLOW, reason)
         assert shared.action is Action.FORWARDED

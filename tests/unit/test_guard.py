@@ -4,9 +4,10 @@ import pytest
 from tests.guarding import ASKS_FOR_POST, NOW, ORIGIN, bearer, inspected, request_of, ruleset_of, said
 
 from orgfence.core import guard
-from orgfence.core.decision import NeedBody, Reason
+from orgfence.core.decision import NeedBody
 from orgfence.core.guard import inspect
 from orgfence.core.known import Known
+from orgfence.core.reason import Reason
 from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.tokens.cache import TokenCache
 

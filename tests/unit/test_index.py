@@ -2,7 +2,7 @@
 
 import pytest
 
-from orgfence.core.decision import Enforcement
+from orgfence.core.reason import Enforcement
 from orgfence.core.request import Authority
 from orgfence.core.routing import index
 from orgfence.core.routing.index import Guarded, PathIndex, Route, RouteIndex

@@ -11,8 +11,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgfence.core.decision import Action, Enforcement, Reason, Verdict
 from orgfence.core.oauth.exchange import Step
+from orgfence.core.reason import Action, Enforcement, Reason, Verdict
 from orgfence.observe.inspection_log import InspectionLog, InspectionRecord, trace_id_of
 from orgfence.observe.log import configure_logging
 

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from tests.tokens import HEADER, jwt_of, part
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.tokens.json_web_token import read_json_web_token
 from orgfence.core.tokens.token import TokenError
 

@@ -5,13 +5,13 @@ import tracemalloc
 
 import pytest
 
-from orgfence.core.decision import Reason
 from orgfence.core.oauth import ledger as ledger_module
 from orgfence.core.oauth.exchange import AuthorizeRequest, Redirect, TokenRequest, TokenResponse
 from orgfence.core.oauth.grant import Authorization, Grant, IssuedToken
 from orgfence.core.oauth.keys import Keys
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.sightings import REMEMBERED, Sightings
+from orgfence.core.reason import Reason
 from orgfence.core.tokens.token import OrgClaim, Token, TokenKind
 
 HOUR = 3600.0

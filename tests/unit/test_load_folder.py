@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from orgfence.core.decision import Enforcement
 from orgfence.core.policy.faults import PolicyError
 from orgfence.core.policy.load import PolicyText, load_policy
 from orgfence.core.policy.model import PolicyFile
 from orgfence.core.policy.outside import NOTHING_OUTSIDE, Outside
+from orgfence.core.reason import Enforcement
 from orgfence.core.ruleset import Handling, Ruleset
 
 ISSUERS = "issuers: {corp: {claims: {member: org_ids}}}\n"

@@ -6,13 +6,14 @@ from importlib.resources import files
 import pytest
 from tests.guarding import load
 
-from orgfence.core.decision import Enforcement, Reason
 from orgfence.core.policy.compile_rules import MAX_ROUTES
 from orgfence.core.policy.faults import PolicyError
+from orgfence.core.reason import Enforcement, Reason
 from orgfence.core.request import Authority
 from orgfence.core.routing.templates import TextTemplate
-from orgfence.core.rule import Coverage, CredentialPlace, Issuer, OrgSource, PlaceKind, Rule
+from orgfence.core.rule import CredentialPlace, Issuer, OrgSource, PlaceKind, Rule
 from orgfence.core.tokens.selectors import Selector, Source
+from orgfence.core.tokens.token import Coverage
 
 ISSUERS = "issuers: {corp: {claims: {member: org_ids, active: org_id, scopes: scope}}}"
 

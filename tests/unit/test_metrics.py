@@ -13,12 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.exchanges import SignIns, token
 from tests.guarding import load, request_of, ruleset_of
 
-from orgfence.core.decision import Action, Decision, Enforcement, Inspection, Reason, Verdict, verdict_of
+from orgfence.core.decision import Decision, Inspection, allowed_by
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Action, Enforcement, Reason, Verdict, verdict_of
 from orgfence.core.request import UNREAD
-from orgfence.core.rule import Coverage, Rule
+from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
-from orgfence.core.tokens.token import OrgClaim, Token, TokenKind
+from orgfence.core.tokens.token import Coverage, OrgClaim, Token, TokenKind
 from orgfence.observe.metrics import Metrics, Refused, Stage, Unguarded
 
 ORGS = OrgNames({"acme": "1", "globex": "2"})
@@ -87,8 +88,8 @@ def test_a_decision_is_counted_for_each_rule_and_a_request_once() -> None:
         )
     )
     metrics.count_inspection(inspection, ORGS, 1e-5)
-    metrics.count_inspection(blocking.allowed[Reason.NOT_JUDGED], ORGS, 1e-5)
-    metrics.count_inspection(blocking.allowed[Reason.NOT_JUDGED], ORGS, 1e-5)
+    metrics.count_inspection(allowed_by(blocking)[Reason.NOT_JUDGED], ORGS, 1e-5)
+    metrics.count_inspection(allowed_by(blocking)[Reason.NOT_JUDGED], ORGS, 1e-5)
     assert series(metrics, "orgfence_decisions_total") == {
         # enforcement, reason, rule, verdict
         ("block", "org_not_granted", "a", "mismatch"): 1,
@@ -162,7 +163,7 @@ def test_org_mismatches_name_the_orgs_that_the_token_lacks(
 def test_an_outcome_is_401_or_403_or_a_class(status: int, label: str) -> None:
     """Whatever number upstream sends, the label is one of eight."""
     metrics = Metrics()
-    metrics.count_outcome(make_rule().allowed[Reason.ORG_GRANTED], status)
+    metrics.count_outcome(allowed_by(make_rule())[Reason.ORG_GRANTED], status)
     assert series(metrics, "orgfence_outcomes_total") == {("org-in-path", label, "allow"): 1}
 
 
@@ -213,7 +214,7 @@ def test_durations_fall_into_cumulative_buckets() -> None:
     """A bucket holds what is at most its bound, and all that smaller ones hold; the last holds everything."""
     metrics = Metrics()
     for seconds in (4e-6, 5e-6, 5.1e-6, 9e-3, 2.0):
-        metrics.count_inspection(make_rule().allowed[Reason.ORG_GRANTED], ORGS, seconds)
+        metrics.count_inspection(allowed_by(make_rule())[Reason.ORG_GRANTED], ORGS, seconds)
     buckets = series(metrics, "orgfence_inspection_duration_seconds_bucket")
     assert [buckets[bound,] for bound in ("5e-06", "1e-05", "0.005", "0.01", "+Inf")] == [2, 3, 3, 4, 5]
     assert value(metrics, "orgfence_inspection_duration_seconds_count") == 5
@@ -415,7 +416,7 @@ def test_a_scrape_in_another_thread_does_not_disturb_counting() -> None:
         with ThreadPoolExecutor(max_workers=1) as executor:
             scrapes = [executor.submit(generate_latest, metrics.registry) for _ in range(5)]
             for rule in rules:
-                metrics.count_inspection(rule.allowed[Reason.ORG_GRANTED], ORGS, 1e-5)
+                metrics.count_inspection(allowed_by(rule)[Reason.ORG_GRANTED], ORGS, 1e-5)
             assert all(scrape.result() for scrape in scrapes)
     finally:
         sys.setswitchinterval(switch_interval)

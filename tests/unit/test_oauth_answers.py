@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.exchanges import answer_body
 
-from orgfence.core.oauth.answers import Issued, TokenError, pushed_answer, redirect_of, repeats, token_answer
+from orgfence.core.oauth.answers import ErrorResponse, Issued, pushed_answer, redirect_of, repeats, token_answer
 from orgfence.core.oauth.exchange import Redirect, TokenResponse
 
 JSON = "application/json"
@@ -13,11 +13,11 @@ FORM = "application/x-www-form-urlencoded; charset=utf-8"
 SECRET = "hunter2"
 
 
-def read(body: bytes, content_type: str = JSON) -> Issued | TokenError | None:
+def read(body: bytes, content_type: str = JSON) -> Issued | ErrorResponse | None:
     return token_answer(answer_body(body, (b"content-type", content_type.encode())))
 
 
-def answer(**members: object) -> TokenResponse | TokenError | None:
+def answer(**members: object) -> TokenResponse | ErrorResponse | None:
     """Read an answer that says everything once."""
     found = read(json.dumps(members).encode())
     if not isinstance(found, Issued):
@@ -57,9 +57,9 @@ def test_what_is_no_scope_is_none() -> None:
 
 def test_an_error_is_read() -> None:
     """RFC 6749 section 5.2."""
-    assert answer(error="invalid_grant", error_description="gone") == TokenError("invalid_grant", "gone")
-    assert answer(error="invalid_grant") == TokenError("invalid_grant", "")
-    assert read(b"error=bad", FORM) == TokenError("bad", "")
+    assert answer(error="invalid_grant", error_description="gone") == ErrorResponse("invalid_grant", "gone")
+    assert answer(error="invalid_grant") == ErrorResponse("invalid_grant", "")
+    assert read(b"error=bad", FORM) == ErrorResponse("bad", "")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 from tests.exchanges import ACME, GLOBEX, SignIns, details, exchange_of, token, told
 from tests.guarding import NOW
 
-from orgfence.core.decision import Decision, Reason, Verdict
+from orgfence.core.decision import Decision
 from orgfence.core.oauth.exchange import Step
+from orgfence.core.reason import Reason, Verdict
 
 JSON = (b"content-type", b"application/json")
 FORM = (b"content-type", b"application/x-www-form-urlencoded; charset=utf-8")

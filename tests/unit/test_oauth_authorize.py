@@ -4,9 +4,9 @@ import pytest
 from tests.exchanges import ACME, GLOBEX, OAUTH, ORGS, SignIns, advice, details, exchange_of, told
 from tests.guarding import request_of
 
-from orgfence.core.decision import Reason, Verdict
 from orgfence.core.oauth.exchange import Step
 from orgfence.core.oauth.judge_authorize import changed
+from orgfence.core.reason import Reason, Verdict
 
 URL = "https://login.test/oauth/authorize"
 ONE_ORG = "If the app is for one org alone, say which under `oauth.clients` in the policy."

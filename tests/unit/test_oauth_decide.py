@@ -17,8 +17,8 @@ from tests.exchanges import (
 from tests.guarding import request_of
 
 from orgfence.core.catalogue import explain, without_orgs
-from orgfence.core.decision import Reason, Verdict
 from orgfence.core.oauth.exchange import TokenRequest
+from orgfence.core.reason import Reason, Verdict
 from orgfence.core.request import UNREAD, Body
 
 ORG_IN_PATH = "{id: orgs, match: {hosts: [api.example.com], paths: ['/orgs/{org}/**']}, org: {path: org}}"

@@ -4,10 +4,10 @@ import pytest
 from tests.exchanges import ACME, GLOBEX, OAUTH, REDIRECT_URI, SignIns
 from tests.guarding import NOW
 
-from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import Redirect
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.opaque import token_by_grant
+from orgfence.core.reason import Reason
 from orgfence.core.tokens.token import TokenKind
 
 RULE = "id: orgs, match: {hosts: [api.example.com], paths: ['/orgs/{org}/**']}, org: {path: org}"

@@ -3,8 +3,8 @@
 import pytest
 from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns, advice, details, exchange_of, token, told
 
-from orgfence.core.decision import Verdict
 from orgfence.core.oauth.exchange import Step
+from orgfence.core.reason import Verdict
 
 NEEDS_SCOPE = f"{OAUTH}, refresh_needs_scope: true"
 

@@ -4,10 +4,10 @@ import pytest
 from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns, advice, details, exchange_of, ruleset_of, token, told
 from tests.guarding import NOW
 
-from orgfence.core.decision import Enforcement, Reason, Verdict
 from orgfence.core.oauth.decide_answer import decide_redirect, implicit
 from orgfence.core.oauth.exchange import Step, TokenResponse
 from orgfence.core.oauth.grant import Authorization
+from orgfence.core.reason import Enforcement, Reason, Verdict
 
 BOTH = "block_responses: true, org_parameter: org_id"
 

@@ -8,8 +8,9 @@ from tests.exchanges import ACME, GLOBEX, OAUTH, SignIns, advice, exchange_of, t
 from tests.guarding import NOW, request_of
 from tests.tokens import jwt_of
 
-from orgfence.core.decision import Decision, Reason, Verdict
+from orgfence.core.decision import Decision
 from orgfence.core.oauth.exchange import AuthorizeRequest, Redirect, TokenRequest
+from orgfence.core.reason import Reason, Verdict
 
 FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
 JSON = (b"Content-Type", b"application/json")

@@ -2,13 +2,13 @@
 
 import pytest
 
-from orgfence.core.decision import Reason
 from orgfence.core.oauth.grant import Authorization, Grant
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.scopes import KnownScopes, scopes_of, that_come_back
 from orgfence.core.oauth.words import code, form_faults, listed
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 
 KNOWN = KnownScopes(["users", "users:readonly", "organization", "organization:readonly", "audits:readonly"])
 ORGS = OrgNames({"acme": "a-1"})

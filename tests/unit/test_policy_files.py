@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from orgfence.core.decision import Enforcement
 from orgfence.core.policy.faults import PolicyError
 from orgfence.core.policy.strict_yaml import MAX_BYTES
+from orgfence.core.reason import Enforcement
 from orgfence.errors import StartError
 from orgfence.policy_files import STARTER_NAME, PolicyFiles, open_policy, read_policy, read_starter
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from orgfence.core.decision import Enforcement
+from orgfence.core.reason import Enforcement
 from orgfence.core.ruleset import Ruleset
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.log import configure_logging

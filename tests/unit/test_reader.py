@@ -6,8 +6,8 @@ import re
 import pytest
 from tests.tokens import issuer_of, jwt_of
 
-from orgfence.core.decision import Reason
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 from orgfence.core.routing.templates import TextTemplate
 from orgfence.core.rule import Issuer
 from orgfence.core.tokens import reader as reader_module

@@ -3,7 +3,7 @@
 import pytest
 from tests.guarding import load, request_of, ruleset_of
 
-from orgfence.core.decision import Enforcement
+from orgfence.core.reason import Enforcement
 from orgfence.core.request import Authority, Request, scan_headers
 from orgfence.core.ruleset import Ruleset
 

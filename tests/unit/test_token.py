@@ -2,9 +2,8 @@
 
 import pytest
 
-from orgfence.core.decision import Reason
-from orgfence.core.rule import Coverage
-from orgfence.core.tokens.token import OrgClaim, Token, TokenError, TokenKind
+from orgfence.core.reason import Reason
+from orgfence.core.tokens.token import Coverage, OrgClaim, Token, TokenError, TokenKind
 
 MEMBER = OrgClaim(frozenset({b"acme", b"globex"}), None)
 ACTIVE = OrgClaim(frozenset({b"acme"}), None)

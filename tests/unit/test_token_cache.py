@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.tokens import cache as cache_module
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.core.tokens.token import OrgClaim, Token, TokenKind

@@ -18,13 +18,14 @@ from orgfence.checking.report import (
 from orgfence.checking.trial import Trial, try_example
 from orgfence.checking.unmatched import why_unmatched
 from orgfence.core.catalogue import explain
-from orgfence.core.decision import Decision, Reason
+from orgfence.core.decision import Decision
 from orgfence.core.policy.compile_rules import CompiledRule
 from orgfence.core.policy.faults import MAX_FAULTS, Fault, PolicyError
 from orgfence.core.policy.lint import lint
 from orgfence.core.policy.load import Policy
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.wording import shown
+from orgfence.core.reason import Reason
 from orgfence.core.rule import Rule
 from orgfence.errors import StartError
 from orgfence.observe.redaction import printable, redact, redact_jwts

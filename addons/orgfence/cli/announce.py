@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from orgfence.addresses import shown
-from orgfence.core.decision import Enforcement
+from orgfence.core.reason import Enforcement
 from orgfence.core.ruleset import Ruleset
 from orgfence.policy_files import LoadedPolicy
 from orgfence.proxy.listening import Listening

@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from orgfence.core.decision import Decision, Reason
+from orgfence.core.decision import Decision
 from orgfence.core.escapes import text_of
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 from orgfence.core.routing.host_overrides import HOST_OVERRIDES
 from orgfence.core.showing.named_credentials import HIDDEN
 from orgfence.core.showing.redactor import NO_REQUEST, Redactor

@@ -6,11 +6,12 @@ Two of them are refused rather than chosen from: nobody can know which one the A
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from orgfence.core.decision import Reason
+from orgfence.core.body import RequestBody
 from orgfence.core.names import Found, OtherName
 from orgfence.core.parts import Parts
+from orgfence.core.reason import Reason
 from orgfence.core.request import AWAITED, Body, Fields, named_by_connection
 from orgfence.core.rule import CredentialPlace, PlaceKind
 
@@ -20,15 +21,12 @@ MAX_CREDENTIAL_BYTES = 16 * 1024
 # What may stand beside the credential in its field: the scheme, and blanks.
 _MAX_BESIDE = 1024
 
-if TYPE_CHECKING:
-    from orgfence.core.body import RequestBody
-
 
 def find_credential(
     headers: Fields,
     query: bytes,
     places: tuple[CredentialPlace, ...],
-    body: "RequestBody | None" = None,
+    body: RequestBody | None = None,
     parts: Parts | None = None,
     *,
     or_json: bool = False,
@@ -76,7 +74,7 @@ def _named(
     place: CredentialPlace,
     headers: Fields,
     query: bytes,
-    body: "RequestBody | None",
+    body: RequestBody | None,
     parts: Parts,
     or_json: bool,
 ) -> Found | Reason | Literal[Body.AWAITED]:

@@ -9,16 +9,17 @@ from typing import Literal
 
 from orgfence.core.body import RequestBody
 from orgfence.core.credential import find_credential
-from orgfence.core.decision import ALLOWING, UNAUTHENTICATED, Decision, NeedBody, Reason, Verdict, verdict_of
+from orgfence.core.decision import Decision, NeedBody
 from orgfence.core.known import Known
 from orgfence.core.names import Found, OtherName
 from orgfence.core.oauth.ledger import GrantLedger
 from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.opaque import token_by_grant
 from orgfence.core.other_party import compared_sources
-from orgfence.core.parts import Parts
+from orgfence.core.parts import Parts, Requested
+from orgfence.core.reason import ALLOWING, UNAUTHENTICATED, Reason, Verdict, verdict_of
 from orgfence.core.request import AWAITED, Body, Fields, named_by_connection
-from orgfence.core.requested import Requested, normalised, requested_by
+from orgfence.core.requested import normalised, requested_by
 from orgfence.core.routing.matching import Match
 from orgfence.core.routing.readings import Reading
 from orgfence.core.rule import OrgSource, PlaceKind, Rule
@@ -53,7 +54,7 @@ def decide(
         return NeedBody(ruleset.handling.body_limit)
     if not isinstance(credential, bytes):
         if credential is Reason.TOKEN_MISSING and (tokenless or rule.pass_without_token):
-            return _allow(rule, Reason.NOT_JUDGED)
+            return _allow(ruleset, rule, Reason.NOT_JUDGED)
         return failure(match, credential)
 
     token = _read_token(credential, rule, ruleset, known, now, parts)
@@ -131,7 +132,7 @@ def _judge_token(
     rule, reading = match.route.rule, match.reading
     assert reading is not None
     if rule.except_claims and _is_excepted(rule, reading, token):
-        return _allow(rule, Reason.NOT_JUDGED)
+        return _allow(ruleset, rule, Reason.NOT_JUDGED)
     if body is None and rule.org_in_body:
         return NeedBody(ruleset.handling.body_limit)
     issuer = ruleset.issuers[token.issuer]
@@ -145,8 +146,8 @@ def _judge_token(
         return failure(match, requested, token)
     is_complete = len(sources) == len(rule.org)
     if not isinstance(requested, Requested):
-        return _judge_requested(match, token, now, requested, is_complete=is_complete)
-    decision = _judge_requested(match, token, now, requested.orgs, is_complete=is_complete)
+        return _judge_requested(match, ruleset, token, now, requested, is_complete=is_complete)
+    decision = _judge_requested(match, ruleset, token, now, requested.orgs, is_complete=is_complete)
     # What the API answers with its own 401 may be let through, and the API need not read the token as it is read here.
     if requested.others and (decision.verdict is Verdict.ALLOW or decision.reason in UNAUTHENTICATED):
         return _judge_others(match, token, requested, is_complete=is_complete) or decision
@@ -154,7 +155,7 @@ def _judge_token(
 
 
 def _judge_requested(
-    match: Match, token: Token, now: float, requested: tuple[bytes, ...], *, is_complete: bool
+    match: Match, ruleset: Ruleset, token: Token, now: float, requested: tuple[bytes, ...], *, is_complete: bool
 ) -> Decision:
     """Hold the requested orgs against the token. `is_complete`: none of those that are named is another party's."""
     rule = match.route.rule
@@ -166,7 +167,7 @@ def _judge_requested(
     if token.not_before is not None and now < token.not_before:
         return failure(match, Reason.TOKEN_NOT_YET_VALID, token, requested)
     if token.expires is None or now < token.expires:
-        return _allow(rule, standing)
+        return _allow(ruleset, rule, standing)
     return failure(match, Reason.TOKEN_EXPIRED, token, requested)
 
 
@@ -207,8 +208,8 @@ def failure(
     )
 
 
-def _allow(rule: Rule, reason: Reason) -> Decision:
-    return rule.allowed[reason].decisions[0]
+def _allow(ruleset: Ruleset, rule: Rule, reason: Reason) -> Decision:
+    return ruleset.allowed[rule][reason].decisions[0]
 
 
 def _is_excepted(rule: Rule, reading: Reading, token: Token) -> bool:

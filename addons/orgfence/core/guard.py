@@ -5,19 +5,11 @@ Pure: the proxy, a capture reader and every other front end call the same functi
 
 from orgfence.core.body import RequestBody
 from orgfence.core.decide import decide, failure
-from orgfence.core.decision import (
-    UNAUTHENTICATED,
-    Action,
-    Decision,
-    Enforcement,
-    Inspection,
-    NeedBody,
-    Reason,
-    Verdict,
-)
+from orgfence.core.decision import Decision, Inspection, NeedBody
 from orgfence.core.known import Known
 from orgfence.core.oauth.decide import decide_exchange
 from orgfence.core.parts import Parts
+from orgfence.core.reason import UNAUTHENTICATED, Action, Enforcement, Reason, Verdict
 from orgfence.core.request import AWAITED, UNREAD, Fields, Request, is_ambiguous_head, scan_headers
 from orgfence.core.routing.host_overrides import HOST_OVERRIDES
 from orgfence.core.routing.index import Guarded
@@ -77,8 +69,17 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     decisions = _one_a_rule(judged)
     if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(request.method, guarded, matches):
         decisions = (*decisions, _NO_RULE._replace(imposed=ruleset.cap))
-    inspection = Inspection.of(decisions) if decisions else UNMATCHED
+    inspection = _inspection_of(decisions, ruleset)
     return inspection if need is None or inspection.action is Action.BLOCKED else need
+
+
+def _inspection_of(decisions: tuple[Decision, ...], ruleset: Ruleset) -> Inspection:
+    if not decisions:
+        return UNMATCHED
+    first = decisions[0]
+    if len(decisions) == 1 and first.verdict is Verdict.ALLOW and first.rule is not None and first.exchange is None:
+        return ruleset.allowed[first.rule][first.reason]
+    return Inspection.of(decisions)
 
 
 def _body_of(request: Request, ruleset: Ruleset, fields: Fields) -> RequestBody | None:

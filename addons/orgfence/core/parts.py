@@ -1,9 +1,9 @@
 """What is shared by all rules and readings of the path that judge one request, so that it is worked out once."""
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Self
 
-from orgfence.core.names import Found
+from orgfence.core.names import Found, OtherName
 from orgfence.core.values import (
     MAX_ODD_BYTES,
     CookiePieces,
@@ -14,13 +14,22 @@ from orgfence.core.values import (
     parameter_pieces,
 )
 
-if TYPE_CHECKING:
-    from orgfence.core.requested import Requested
-
 # Envoy takes 60 KiB of header fields and request line together, h11 and Tornado 64 KiB; most others stop at 8 or 16.
 MAX_BYTES = 64 * 1024
 # ASP.NET, PHP, Express, Django, Jetty and Tomcat 11 take some 1,000 parameters. A browser keeps 180 cookies a site.
 MAX_PIECES = 2048
+
+
+class Requested(NamedTuple):
+    """Orgs, normalised."""
+
+    orgs: tuple[bytes, ...] = ()
+    #: Those that only another reading of a name finds, each with the first such name.
+    others: Sequence[tuple[bytes, OtherName]] = ()
+
+    def joined(self, other: Self) -> "Requested":
+        """Return these orgs and others behind them, each once."""
+        return Requested(tuple(dict.fromkeys((*self.orgs, *other.orgs))), (*self.others, *other.others))
 
 
 class Parts:

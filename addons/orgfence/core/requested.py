@@ -1,30 +1,17 @@
 """The orgs that a request is about: from the values that are found where a rule reads it to normalised orgs."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Iterable
 
 from orgfence.core.json_members import MAX_VALUES
 from orgfence.core.names import Found, OtherName
 from orgfence.core.orgs import OrgNames, salesforce_id
-from orgfence.core.parts import Parts
+from orgfence.core.parts import Parts, Requested
 from orgfence.core.rule import OrgSource
 
 # A list such as `org_id[0]=…&org_id[1]=…` is a few; each rule holds all of them against the token.
 MAX_OTHERS = 256
 # Up to so many values are normalised sooner than they are looked up.
 _FEW = 16
-
-
-class Requested(NamedTuple):
-    """Orgs, normalised."""
-
-    orgs: tuple[bytes, ...] = ()
-    #: Those that only another reading of a name finds, each with the first such name.
-    others: Sequence[tuple[bytes, OtherName]] = ()
-
-    def joined(self, other: Self) -> "Requested":
-        """Return these orgs and others behind them, each once."""
-        return Requested(tuple(dict.fromkeys((*self.orgs, *other.orgs))), (*self.others, *other.others))
 
 
 def requested_by(

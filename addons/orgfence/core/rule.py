@@ -3,37 +3,18 @@
 Literals are bytes, so that nothing is encoded or decoded while a request waits.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from orgfence.core.decision import (
-    ALLOWING,
-    UNAUTHENTICATED,
-    UNDETERMINED,
-    Action,
-    Decision,
-    Enforcement,
-    Inspection,
-    Reason,
-    Verdict,
-)
 from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.oauth.exchange import ExchangeRule
 from orgfence.core.oauth.issuer import OAuthIssuer
+from orgfence.core.reason import UNAUTHENTICATED, UNDETERMINED, Enforcement, Reason
 from orgfence.core.routing.readings import EncodedSlash
 from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate
 from orgfence.core.tokens.selectors import Selector
-
-
-class Coverage(StrEnum):
-    """Which of a token's orgs a requested org is held against."""
-
-    #: The one org that the token acts in: must equal.
-    ACTIVE = "active"
-    #: The orgs that it may act in: must contain.
-    MEMBER = "member"
+from orgfence.core.tokens.token import Coverage, Trait
 
 
 class PlaceKind(StrEnum):
@@ -77,14 +58,6 @@ class CredentialPlace(NamedTuple):
     name: bytes
     #: Lower-case authentication scheme, or empty where the whole value is the credential.
     scheme: bytes = b""
-
-
-class Trait(NamedTuple):
-    """One value that a claim of a token may hold, for which some rule makes an exception."""
-
-    #: The steps to the claim.
-    pointer: tuple[str, ...]
-    value: bytes
 
 
 class ClaimsException(NamedTuple):
@@ -141,8 +114,6 @@ class Rule:
     reads_parts: bool = field(init=False, repr=False)
     #: The rule as the policy has it, where this one's enforcements are capped.
     uncapped: "Rule | None" = field(default=None, repr=False)
-    #: The inspection of a request that this rule alone matches and allows: made once, shared by all of them.
-    allowed: Mapping[Reason, Inspection] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Work out beforehand what would else be worked out with each request."""
@@ -155,11 +126,6 @@ class Rule:
         reads_parts = any(source.kind in BY_NAME or source.split for source in self.org)
         reads_parts = reads_parts or any(place.kind in BY_NAME for place in self.places)
         object.__setattr__(self, "reads_parts", reads_parts)
-        allowed = {}
-        for reason in ALLOWING:
-            decision = Decision(self, Verdict.ALLOW, reason)
-            allowed[reason] = Inspection((decision,), decision, Action.FORWARDED)
-        object.__setattr__(self, "allowed", allowed)
 
     def enforcement_of(self, reason: Reason) -> Enforcement:
         """Return what this rule does with a decision that is not `allow`."""

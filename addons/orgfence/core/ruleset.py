@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from orgfence.core.body import NEEDED_HEADERS
-from orgfence.core.decision import Decision, Enforcement
+from orgfence.core.decision import Decision, Inspection, allowed_by
 from orgfence.core.error_envelope import ErrorEnvelope
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Enforcement, Reason
 from orgfence.core.request import Authority, Fields, Request, WantedFields, scan_headers
 from orgfence.core.routing.host_names import host_readings, without_many_international
 from orgfence.core.routing.host_overrides import HOST_OVERRIDES, overriding_hosts
@@ -18,8 +19,9 @@ from orgfence.core.routing.index import Guarded, HostMatch, Route, RouteIndex
 from orgfence.core.routing.matching import PATH_OVERRIDES, Match, matches_of
 from orgfence.core.routing.methods import METHOD_OVERRIDES, NO_METHODS
 from orgfence.core.routing.readings import EncodedSlash
-from orgfence.core.rule import Issuer, PlaceKind, Rule, Trait
+from orgfence.core.rule import Issuer, PlaceKind, Rule
 from orgfence.core.tokens.reader import TokenReader
+from orgfence.core.tokens.token import Trait
 
 _ALWAYS_WANTED = frozenset(
     {
@@ -64,6 +66,8 @@ class Ruleset:
     rules: tuple[Rule, ...]
     #: Those that stand for the endpoints of its issuers.
     exchange_rules: tuple[Rule, ...]
+    #: By rule and reason, the inspection of a request that this rule alone matches and allows: made once, shared.
+    allowed: Mapping[Rule, Mapping[Reason, Inspection]]
     #: By issuer, what decides on the answers of its token endpoint.
     answer_rules: Mapping[str, Rule]
     routes: tuple[Route, ...]
@@ -108,6 +112,7 @@ class Ruleset:
         return cls(
             rules=tuple(rule for rule in rules if rule.exchange is None),
             exchange_rules=tuple(rule for rule in rules if rule.exchange is not None),
+            allowed={rule: allowed_by(rule) for rule in rules},
             answer_rules=answer_rules,
             routes=routes,
             index=RouteIndex(routes),

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from orgfence.core.decision import Action, Enforcement, Reason, Verdict
 from orgfence.core.oauth.exchange import Step
+from orgfence.core.reason import Action, Enforcement, Reason, Verdict
 from orgfence.observe.redaction import printable, redact, redact_strictly
 
 

@@ -13,17 +13,10 @@ from importlib import metadata
 from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from orgfence.core.decision import (
-    UNAUTHENTICATED,
-    Action,
-    Decision,
-    Enforcement,
-    Inspection,
-    Reason,
-    Verdict,
-)
+from orgfence.core.decision import Decision, Inspection
 from orgfence.core.oauth.exchange import Endpoint, ExchangeRule, Step
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import UNAUTHENTICATED, Action, Enforcement, Reason, Verdict
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.observe.counting import Counts, Durations, KeptElsewhere

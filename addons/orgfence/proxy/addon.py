@@ -11,10 +11,11 @@ from collections.abc import Callable, Coroutine
 
 from mitmproxy import ctx, exceptions, http
 
-from orgfence.core.decision import Action, Decision, Enforcement, Inspection, NeedBody, Reason, Verdict
+from orgfence.core.decision import Decision, Inspection, NeedBody
 from orgfence.core.guard import UNMATCHED, inspect
 from orgfence.core.known import Known
 from orgfence.core.oauth.ledger import GrantLedger
+from orgfence.core.reason import Action, Enforcement, Reason, Verdict
 from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache

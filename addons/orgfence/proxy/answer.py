@@ -12,9 +12,10 @@ from urllib.parse import quote
 from mitmproxy import http
 
 from orgfence.core.catalogue import Explanation
-from orgfence.core.decision import Decision, Reason
+from orgfence.core.decision import Decision
 from orgfence.core.error_envelope import ErrorEnvelope, Said
 from orgfence.core.oauth.exchange import Endpoint
+from orgfence.core.reason import Reason
 from orgfence.core.request import canonical_name
 from orgfence.proxy.request_of import is_grpc
 from orgfence.proxy.shown import Shown

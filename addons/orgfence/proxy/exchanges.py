@@ -11,13 +11,14 @@ from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from orgfence.core.body import NEEDED_HEADERS, RequestBody
-from orgfence.core.decision import Action, Decision, Inspection, Verdict
+from orgfence.core.decision import Decision, Inspection
 from orgfence.core.known import Known
-from orgfence.core.oauth.answers import TokenError, pushed_answer, redirect_of, repeats, token_answer
+from orgfence.core.oauth.answers import ErrorResponse, pushed_answer, redirect_of, repeats, token_answer
 from orgfence.core.oauth.decide_answer import decide_answer, decide_redirect, implicit, read_token
 from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, TokenRequest, TokenResponse
 from orgfence.core.oauth.ledger import Begun, GrantLedger
 from orgfence.core.oauth.refusal import explain_refusal
+from orgfence.core.reason import Action, Verdict
 from orgfence.core.request import Authority, canonical_name
 from orgfence.core.ruleset import Ruleset
 from orgfence.proxy import annotation
@@ -140,7 +141,7 @@ class Exchanges:
         if not 400 <= response.status_code < 500 or case.inspection is None:
             return
         answer = token_answer(body)
-        error = answer.error if isinstance(answer, TokenError) else ""
+        error = answer.error if isinstance(answer, ErrorResponse) else ""
         if error in _NOT_YET:
             return
         why = explain_refusal(exchange, error, case.ruleset.orgs)

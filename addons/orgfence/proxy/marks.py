@@ -6,8 +6,9 @@ types only, since flows are saved; and never the raw token.
 
 from mitmproxy import http
 
-from orgfence.core.decision import Action, Decision
+from orgfence.core.decision import Decision
 from orgfence.core.escapes import text_of
+from orgfence.core.reason import Action
 from orgfence.proxy.shown import Shown
 
 _MARKERS = {

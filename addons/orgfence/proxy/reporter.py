@@ -11,7 +11,8 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from orgfence.core.catalogue import CATALOGUE
-from orgfence.core.decision import Inspection, Reason, Verdict
+from orgfence.core.decision import Inspection
+from orgfence.core.reason import Reason, Verdict
 from orgfence.core.ruleset import Ruleset
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics, Refused, Stage, Unguarded

@@ -20,7 +20,7 @@ from orgfence.core.oauth.requests import without_query
 from orgfence.core.oauth.scopes import scopes_of
 
 
-class TokenError(NamedTuple):
+class ErrorResponse(NamedTuple):
     """An error of a token endpoint (https://www.rfc-editor.org/rfc/rfc6749#section-5.2)."""
 
     error: str
@@ -43,7 +43,7 @@ class Issued(NamedTuple):
 type _Object = dict[str, list[Json]]
 
 
-def token_answer(body: RequestBody) -> Issued | TokenError | None:
+def token_answer(body: RequestBody) -> Issued | ErrorResponse | None:
     """Read the answer of a token endpoint; None where it is neither tokens nor an error that is read for certain.
 
     Section 5.1 has it be JSON; some issuers answer with a form.
@@ -193,10 +193,10 @@ def _responses(members: _Object) -> list[TokenResponse]:
     return [TokenResponse(*way) for way in islice(ways, _MAX_RESPONSES + 1)]
 
 
-def _error(objects: Iterable[_Object]) -> TokenError | None:
+def _error(objects: Iterable[_Object]) -> ErrorResponse | None:
     for each in objects:
         for error in _texts(each, "error"):
-            return TokenError(error, next(iter(_texts(each, "error_description")), ""))
+            return ErrorResponse(error, next(iter(_texts(each, "error_description")), ""))
     return None
 
 

@@ -5,7 +5,7 @@ API to say.
 """
 
 from orgfence.core.body import RequestBody
-from orgfence.core.decision import Decision, NeedBody, Reason, Verdict, verdict_of
+from orgfence.core.decision import Decision, NeedBody
 from orgfence.core.escapes import text_of
 from orgfence.core.known import Known
 from orgfence.core.oauth.exchange import AuthorizeRequest, Endpoint, Exchange, Fault, Step, TokenRequest
@@ -15,6 +15,7 @@ from orgfence.core.oauth.judge_token_request import token_request_faults
 from orgfence.core.oauth.parameters import Parameters
 from orgfence.core.oauth.requests import add_request_objects, authorize_request, token_request
 from orgfence.core.oauth.words import form_faults, most_severe_first, too_long, two_clients
+from orgfence.core.reason import Reason, Verdict, verdict_of
 from orgfence.core.request import Fields, Request
 from orgfence.core.routing.matching import Match
 from orgfence.core.routing.readings import Reading

@@ -4,20 +4,20 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from orgfence.core.body import RequestBody
-from orgfence.core.decision import Decision, Enforcement, Reason, Verdict
+from orgfence.core.decision import Decision
 from orgfence.core.known import Known
-from orgfence.core.oauth.answers import Issued, TokenError, token_answer
+from orgfence.core.oauth.answers import ErrorResponse, Issued, token_answer
 from orgfence.core.oauth.decide import RAISE_THE_LIMIT, exchange_decision
 from orgfence.core.oauth.exchange import AuthorizeRequest, Exchange, Fault, Step, TokenRequest, TokenResponse
 from orgfence.core.oauth.grant import Authorization
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.judge_token_response import Times, org_faults, token_response_faults
 from orgfence.core.oauth.words import most_severe_first
+from orgfence.core.reason import Enforcement, Reason, Verdict
 from orgfence.core.rule import Rule
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.json_web_token import read_json_web_token
-from orgfence.core.tokens.token import Token
-from orgfence.core.tokens.token import TokenError as UnreadableToken
+from orgfence.core.tokens.token import Token, TokenError
 
 
 class Answered(NamedTuple):
@@ -40,7 +40,7 @@ def decide_answer(
         return None
     try:
         answer = token_answer(body)
-        if isinstance(answer, TokenError):
+        if isinstance(answer, ErrorResponse):
             return None
         return _judged(rule, asked, answer, ruleset, known, now)
     except Exception as error:  # noqa: BLE001 - a bug is a decision, here as where requests are judged
@@ -119,7 +119,7 @@ def read_token(raw: str, issuer: str, ruleset: Ruleset, known: Known) -> tuple[T
         credential = raw.encode()
         token = ruleset.tokens.read(credential, issuer, known.tokens)
         decoded = read_json_web_token(credential)
-    except (UnicodeEncodeError, UnreadableToken):
+    except (UnicodeEncodeError, TokenError):
         return None, Times()
     if not isinstance(token, Token) or decoded is None:
         return None, Times()

@@ -6,13 +6,11 @@ once: `TokenRequest.grant` and the tokens of a `TokenResponse`, neither of which
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from orgfence.core.decision import Reason
+from orgfence.core.oauth.grant import Grant
 from orgfence.core.oauth.issuer import OAuthIssuer
-
-if TYPE_CHECKING:
-    from orgfence.core.oauth.grant import Grant
+from orgfence.core.reason import Reason
 
 
 class Endpoint(StrEnum):
@@ -143,9 +141,9 @@ class Exchange:
     #: What is wrong with it, in the catalogue's order; the first is the decision's reason.
     faults: tuple[Fault, ...] = ()
     #: The grant that a token request goes by, where its beginning was seen.
-    grant: "Grant | None" = None
+    grant: Grant | None = None
     #: Of a token request, each way to read it, with the grant that it goes by then.
-    readings: "tuple[tuple[TokenRequest, Grant | None], ...]" = ()
+    readings: tuple[tuple[TokenRequest, Grant | None], ...] = ()
     #: Whether an authorize request begins nothing of its own: it is a sign-in page's form, which is posted to the URL
     #: that the page was opened by, or it was not read.
     begins_nothing: bool = False

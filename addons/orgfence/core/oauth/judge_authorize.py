@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from orgfence.core.decision import Reason
 from orgfence.core.escapes import text_of
 from orgfence.core.oauth.clients import said_clients
 from orgfence.core.oauth.exchange import AuthorizeRequest, Fault
@@ -12,6 +11,7 @@ from orgfence.core.oauth.names import folded, form_text, with_unicode_escapes
 from orgfence.core.oauth.parameters import Parameters
 from orgfence.core.oauth.words import code, form_faults, listed, most_severe_first, two_clients, unclear_orgs
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 from orgfence.core.showing.credential_shapes import JWT
 from orgfence.core.showing.redactor import NO_REQUEST
 

@@ -1,12 +1,12 @@
 """What is wrong with a token request before it is answered: nothing is lost when it is stopped here."""
 
-from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import Fault, TokenRequest
 from orgfence.core.oauth.grant import Grant
 from orgfence.core.oauth.issuer import OAuthIssuer
 from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.words import code, listed, scope_parameter, unclear_orgs
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 
 
 def token_request_faults(

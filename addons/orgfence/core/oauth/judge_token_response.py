@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from orgfence.core.decision import Reason
 from orgfence.core.escapes import text_of
 from orgfence.core.oauth.exchange import Fault, TokenRequest, TokenResponse
 from orgfence.core.oauth.grant import Grant
@@ -13,6 +12,7 @@ from orgfence.core.oauth.lineage import lineage
 from orgfence.core.oauth.scopes import that_come_back
 from orgfence.core.oauth.words import code, listed, scope_parameter
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 from orgfence.core.tokens.token import Token
 
 # Answers take a moment, and issuers round. What is further apart than this is no rounding.

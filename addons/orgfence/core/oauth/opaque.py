@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from orgfence.core.decision import Reason
 from orgfence.core.oauth.ledger import GrantLedger
+from orgfence.core.reason import Reason
 from orgfence.core.rule import Issuer
 from orgfence.core.tokens.token import OrgClaim, Token, TokenKind
 

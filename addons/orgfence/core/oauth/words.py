@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from orgfence.core.decision import Reason
 from orgfence.core.oauth.exchange import Fault
 from orgfence.core.oauth.scopes import KnownScopes
 from orgfence.core.orgs import OrgNames
+from orgfence.core.reason import Reason
 from orgfence.core.showing.redactor import NO_REQUEST
 
 # A sentence with more of them is not read.

@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
-from orgfence.core.decision import Enforcement
 from orgfence.core.oauth.clients import plain_client
 from orgfence.core.oauth.exchange import Endpoint, ExchangeRule
 from orgfence.core.oauth.issuer import OAuthIssuer
@@ -17,6 +16,7 @@ from orgfence.core.policy.merged import Merged
 from orgfence.core.policy.model import PolicyFile
 from orgfence.core.policy.model_issuers import OAuthEntry
 from orgfence.core.policy.wording import shown
+from orgfence.core.reason import Enforcement
 from orgfence.core.routing.index import Route
 from orgfence.core.routing.templates import HostTemplate, PathTemplate
 from orgfence.core.rule import Rule

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-from orgfence.core.decision import Enforcement
 from orgfence.core.orgs import OrgNames
 from orgfence.core.policy.compile_places import TOKEN, Captures, credential_places, org_sources
 from orgfence.core.policy.compile_templates import parsed
@@ -17,11 +16,13 @@ from orgfence.core.policy.merged import Merged
 from orgfence.core.policy.model import ExceptEntry, PolicyFile, RuleEntry
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.wording import refusal, shown
+from orgfence.core.reason import Enforcement
 from orgfence.core.routing.index import Route
 from orgfence.core.routing.readings import EncodedSlash
 from orgfence.core.routing.templates import HostTemplate, PathTemplate
-from orgfence.core.rule import ClaimsException, Coverage, Issuer, PlaceKind, Rule, Trait
+from orgfence.core.rule import ClaimsException, Issuer, PlaceKind, Rule
 from orgfence.core.tokens.selectors import parse_pointer
+from orgfence.core.tokens.token import Coverage, Trait
 
 # Ten thousand rules with twenty pairs of host and path each; the index of so many takes some 100 MB.
 MAX_ROUTES = 200_000

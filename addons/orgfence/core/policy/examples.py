@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from orgfence.core.decision import Reason, Verdict, verdict_of
 from orgfence.core.policy.compile_places import TOKEN
 from orgfence.core.policy.example_token import ExampleToken, example_token, with_token
 from orgfence.core.policy.faults import Faults, Place
 from orgfence.core.policy.model import ExampleEntry, RuleEntry
 from orgfence.core.policy.strict_yaml import Scalar
 from orgfence.core.policy.wording import did_you_mean, refusal, shown
+from orgfence.core.reason import Reason, Verdict, verdict_of
 from orgfence.core.request import Authority, Request, canonical_name
 from orgfence.core.rule import CredentialPlace, Issuer, PlaceKind, Rule
 from orgfence.core.values import cookie_values, query_values

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from orgfence.core.decision import Enforcement
 from orgfence.core.policy.faults import Faults
 from orgfence.core.policy.model import OrgEntry, PolicyFile
 from orgfence.core.policy.model_issuers import IssuerEntry
 from orgfence.core.policy.strict_yaml import Mapping, Scalar
 from orgfence.core.policy.wording import shown
+from orgfence.core.reason import Enforcement
 
 
 class File(NamedTuple):

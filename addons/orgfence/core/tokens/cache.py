@@ -11,7 +11,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.tokens.token import Token
 
 # Measured when full: 21 MiB of tokens that share their orgs, 57 MiB where each has orgs of its own, 108 MiB of

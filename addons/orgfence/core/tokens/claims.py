@@ -6,11 +6,10 @@ than the issuer did.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.routing.templates import TextTemplate
-from orgfence.core.rule import Trait
 from orgfence.core.tokens.selectors import ORG, Selector, Source
-from orgfence.core.tokens.token import OrgClaim
+from orgfence.core.tokens.token import OrgClaim, Trait
 
 #: The parts of a credential that there are to select from.
 type Documents = Mapping[Source, object]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import jwt
 
-from orgfence.core.decision import Reason
+from orgfence.core.reason import Reason
 from orgfence.core.tokens.token import TokenError
 
 

@@ -6,14 +6,14 @@ Whatever the bytes are, the answer is a token or a reason, and the same bytes ar
 from collections.abc import Iterable
 from typing import Any
 
-from orgfence.core.decision import Reason
 from orgfence.core.orgs import OrgNames, salesforce_id
-from orgfence.core.rule import Issuer, Trait
+from orgfence.core.reason import Reason
+from orgfence.core.rule import Issuer
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.core.tokens.claims import Documents, active_claim, encoded, granted_scopes, member_claim, traits_of
 from orgfence.core.tokens.json_web_token import JsonWebToken, read_json_web_token
 from orgfence.core.tokens.selectors import Source
-from orgfence.core.tokens.token import Token, TokenError, TokenKind
+from orgfence.core.tokens.token import Token, TokenError, TokenKind, Trait
 
 # https://openid.net/specs/openid-connect-core-1_0.html#IDToken: `sub` is at most 255 characters.
 _MAX_IDENTIFIER = 255

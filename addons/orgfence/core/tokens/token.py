@@ -3,8 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from orgfence.core.decision import Reason
-from orgfence.core.rule import Coverage, Trait
+from orgfence.core.reason import Reason
 
 
 class TokenKind(StrEnum):
@@ -13,6 +12,23 @@ class TokenKind(StrEnum):
     JWT = "jwt"
     #: Anything else: only its issuer can say what it stands for, unless its text names the org.
     OPAQUE = "opaque"
+
+
+class Coverage(StrEnum):
+    """Which of a token's orgs a requested org is held against."""
+
+    #: The one org that the token acts in: must equal.
+    ACTIVE = "active"
+    #: The orgs that it may act in: must contain.
+    MEMBER = "member"
+
+
+class Trait(NamedTuple):
+    """One value that a claim of a token may hold, for which some rule makes an exception."""
+
+    #: The steps to the claim.
+    pointer: tuple[str, ...]
+    value: bytes
 
 
 class OrgClaim(NamedTuple):

@@ -16,7 +16,8 @@ from typing import Any
 from mitmproxy.master import Master
 
 from orgfence.addresses import Address
-from orgfence.core.decision import Decision, Inspection, Reason, Verdict
+from orgfence.core.decision import Decision, Inspection
+from orgfence.core.reason import Reason, Verdict
 from orgfence.proxy.listening import proxyserver_of
 
 #: What is made of a request for one of them, whatever the policy says.

@@ -6,8 +6,9 @@ from itertools import islice
 from orgfence.core.policy.lint.samples import sample_authority, sample_segments
 from orgfence.core.policy.lint.written import WrittenRule
 from orgfence.core.request import Authority
-from orgfence.core.rule import Coverage, CredentialPlace, OrgSource, PlaceKind, Rule
+from orgfence.core.rule import CredentialPlace, OrgSource, PlaceKind, Rule
 from orgfence.core.ruleset import Ruleset
+from orgfence.core.tokens.token import Coverage
 
 # Of the routes that match one request so many are looked at, and of the rules among them that check alike: thousands of
 # rules that all match the same stay a matter of seconds.

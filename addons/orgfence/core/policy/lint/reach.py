@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from orgfence.core.decision import Enforcement
 from orgfence.core.policy.lint.finding import Finding
 from orgfence.core.policy.lint.samples import sample_authority
 from orgfence.core.policy.lint.written import MAX_LABEL, MAX_NAME, WrittenRule, can_exist
 from orgfence.core.policy.wording import shown
+from orgfence.core.reason import Enforcement
 from orgfence.core.routing.overlap import host_covers, paths_overlap
 from orgfence.core.ruleset import Ruleset
 
