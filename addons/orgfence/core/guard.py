@@ -38,39 +38,72 @@ def inspect(request: Request, ruleset: Ruleset, known: Known, now: float) -> Ins
     """
     fields = scan_headers(request.headers, ruleset.wanted_headers)
     guarded = ruleset.hosts_of(request, fields)
-    names, is_overridden = guarded, not _OVERRIDES.isdisjoint(fields)
-    if is_overridden:
-        names += ruleset.overriding(request, fields, guarded)
+    is_overridden = not _OVERRIDES.isdisjoint(fields)
+    names = guarded + ruleset.overriding(request, fields, guarded) if is_overridden else guarded
     if not names:
         return UNMATCHED
+    if is_ambiguous_head(request.headers, fields) or len(names) > _MAX_NAMES:
+        return _inspect_ambiguous(request, fields, guarded, names, ruleset)
 
-    preflight = request.method == b"OPTIONS" and _is_preflight(request, fields)
-    is_ambiguous = is_ambiguous_head(request.headers, fields) or len(names) > _MAX_NAMES
-    if is_ambiguous:
-        guarded, names = one_name(guarded), one_name(names)
+    body = _body_of(request, ruleset, fields)
     matches = ruleset.matching(request, fields, names, is_overridden=is_overridden)
-    need: NeedBody | None = None
-    if is_ambiguous:
-        judged = [(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches]
-    else:
-        body = _body_of(request, ruleset, fields)
-        if body is not None and (others := _methods_in_body(request, body, matches)):
-            matches = ruleset.matching(request, fields, names, is_overridden=is_overridden, other_methods=others)
-        is_exchange = bool(ruleset.exchange_rules) and _is_exchange(request.method, matches)
-        judged = []
-        parts = Parts() if len(matches) > (1 if ruleset.reads_parts else _FEW) else None
-        for match in matches:
-            tokenless = preflight or (is_exchange and match.as_it_stands)
-            answer = _judge(request, fields, match, ruleset, known, now, body, parts, tokenless)
-            if isinstance(answer, NeedBody):
-                need = answer
-            else:
-                judged.append((match, answer))
+    if body is not None and (others := _methods_in_body(request, body, matches)):
+        matches = ruleset.matching(request, fields, names, is_overridden=is_overridden, other_methods=others)
+    preflight = _is_preflight(request, fields)
+    answers = _answers(request, fields, matches, ruleset, known, now, body, preflight=preflight)
+
+    judged = [(match, answer) for match, answer in answers if isinstance(answer, Decision)]
     decisions = _one_a_rule(judged)
-    if ruleset.unmatched is Enforcement.BLOCK and not preflight and _leaves_unmatched(request.method, guarded, matches):
-        decisions = (*decisions, _NO_RULE._replace(imposed=ruleset.cap))
+    if ruleset.unmatched is Enforcement.BLOCK and not preflight:
+        decisions += _no_rule(request, guarded, matches, ruleset)
     inspection = _inspection_of(decisions, ruleset)
-    return inspection if need is None or inspection.action is Action.BLOCKED else need
+    if len(judged) == len(answers) or inspection.action is Action.BLOCKED:
+        return inspection
+    return next(answer for _, answer in answers if isinstance(answer, NeedBody))
+
+
+def _inspect_ambiguous(
+    request: Request, fields: Fields, guarded: Guarded, names: Guarded, ruleset: Ruleset
+) -> Inspection:
+    """Decide where servers may find other fields, or another host, than those that stand in the head."""
+    matches = ruleset.matching(request, fields, one_name(names))
+    decisions = _one_a_rule([(match, failure(match, Reason.CREDENTIAL_AMBIGUOUS)) for match in matches])
+    if ruleset.unmatched is Enforcement.BLOCK and not _is_preflight(request, fields):
+        decisions += _no_rule(request, one_name(guarded), matches, ruleset)
+    return _inspection_of(decisions, ruleset)
+
+
+def _answers(
+    request: Request,
+    fields: Fields,
+    matches: list[Match],
+    ruleset: Ruleset,
+    known: Known,
+    now: float,
+    body: RequestBody | None,
+    *,
+    preflight: bool,
+) -> list[tuple[Match, Decision | NeedBody]]:
+    """Decide each match."""
+    parts = Parts() if len(matches) > (1 if ruleset.reads_parts else _FEW) else None
+    exchange = bool(ruleset.exchange_rules) and _is_exchange(request, matches)
+    return [
+        (
+            match,
+            _judge(
+                request,
+                fields,
+                match,
+                ruleset,
+                known,
+                now,
+                body,
+                parts,
+                tokenless=preflight or (exchange and match.as_it_stands),
+            ),
+        )
+        for match in matches
+    ]
 
 
 def _inspection_of(decisions: tuple[Decision, ...], ruleset: Ruleset) -> Inspection:
@@ -101,7 +134,8 @@ def _is_preflight(request: Request, fields: Fields) -> bool:
     # https://fetch.spec.whatwg.org/#cors-preflight-request: the browser sends no credential with it, and nothing that
     # would make it another request.
     return (
-        b"origin" in fields
+        request.method == b"OPTIONS"
+        and b"origin" in fields
         and b"access-control-request-method" in fields
         and b"authorization" not in fields
         and b"cookie" not in fields
@@ -110,11 +144,18 @@ def _is_preflight(request: Request, fields: Fields) -> bool:
     )
 
 
-def _is_exchange(method: bytes, matches: list[Match]) -> bool:
+def _is_exchange(request: Request, matches: list[Match]) -> bool:
     """Return whether a request, as it stands, is for an issuer's endpoint: `Basic` there is a client, and no token."""
-    rules = [match.route.rule for match in matches if match.as_it_stands and match.route.rule.exchange is not None]
-    # Not by a header that puts another method in the place of its own: the API may not go by that.
-    return bool(rules) and any(takes_one_of(rule, methods_of(method, {})) for rule in rules)
+    return any(match.route.rule.exchange is not None for match in _own(request, matches))
+
+
+def _own(request: Request, matches: list[Match]) -> list[Match]:
+    """Return the matches of the request as it stands: by its own path, host and method.
+
+    Not by a header that puts another method in the place of its own: the API may not go by that.
+    """
+    methods = methods_of(request.method, {})
+    return [match for match in matches if match.as_it_stands and takes_one_of(match.route.rule, methods)]
 
 
 def _judge(
@@ -126,6 +167,7 @@ def _judge(
     now: float,
     body: RequestBody | None,
     parts: Parts | None,
+    *,
     tokenless: bool,
 ) -> Decision | NeedBody:
     """Decide one match; a bug is a decision, and so is a fault that only another reading of the path shows.
@@ -178,10 +220,11 @@ def _weight(match: Match, decision: Decision) -> _Weight:
     return True, decision.strictness, match.as_it_stands, -decision.reason.rank
 
 
-def _leaves_unmatched(method: bytes, guarded: Guarded, matches: list[Match]) -> bool:
-    """Return whether the request names a guarded host under which no rule matched it as it stands."""
-    methods = methods_of(method, {})
-    matched = [match.host for match in matches if match.as_it_stands and takes_one_of(match.route.rule, methods)]
+def _no_rule(request: Request, guarded: Guarded, matches: list[Match], ruleset: Ruleset) -> tuple[Decision, ...]:
+    """Return a decision where no rule matches the request as it stands under some guarded name."""
+    matched = [match.host for match in _own(request, matches)]
     # What an issuer serves beside its endpoints (its sign-in pages, say) is nothing that a rule would have to name.
     ruled = [hosts for hosts in guarded if not all(host.paths.only_exchanges for host in hosts)]
-    return not all(any(host in matched for host in hosts) for hosts in ruled)
+    if all(any(host in matched for host in hosts) for hosts in ruled):
+        return ()
+    return (_NO_RULE._replace(imposed=ruleset.cap),)
