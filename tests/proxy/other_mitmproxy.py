@@ -54,7 +54,7 @@ from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from mitmproxy.proxy.layers.tls import TLSLayer
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler, ServerInstance
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
-from mitmproxy.proxy.tunnel import TunnelLayer
+from mitmproxy.proxy.tunnel import TunnelLayer, TunnelState
 from mitmproxy.tls import ClientHello
 from mitmproxy.tools.web.master import WebMaster
 
@@ -192,6 +192,15 @@ def original_destination(patch: pytest.MonkeyPatch) -> None:
 def chosen_layer_stays(patch: pytest.MonkeyPatch) -> None:
     addon = mitmproxy.addons.next_layer.NextLayer
     patch.setattr(addon, "next_layer", lambda _, chosen: setattr(chosen, "layer", None))
+
+
+@change
+def client_hello_comes(patch: pytest.MonkeyPatch) -> None:
+    def receive(self, data):
+        yield from ()
+        return False, None
+
+    patch.setattr(ClientTLSLayer, "receive_handshake_data", receive)
 
 
 @change
@@ -714,6 +723,31 @@ def paused_events(patch: pytest.MonkeyPatch) -> None:
             yield from handle(self, event)
 
     patch.setattr(Layer, "handle_event", handle_or_drop)
+
+
+@change
+def waiting_events(patch: pytest.MonkeyPatch) -> None:
+    def tell(self, event):
+        if self.tunnel_state is not TunnelState.ESTABLISHING:
+            yield from self.child_layer.handle_event(event)
+
+    patch.setattr(TunnelLayer, "event_to_child", tell)
+
+
+@change
+def waiting_by_stream(patch: pytest.MonkeyPatch) -> None:
+    make = Http2Client.__init__
+
+    def make_other(self, context):
+        make(self, context)
+        self.stream_queue = {}
+
+    patch.setattr(Http2Client, "__init__", make_other)
+
+
+@change
+def waits_between_requests(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Http1Server, "mark_done", Http1Connection.mark_done)
 
 
 @change

@@ -189,6 +189,13 @@ ASSUMPTIONS = (
         at_start=True,
     ),
     Assumption(
+        "client_hello_comes",
+        "`ClientTLSLayer` gives what comes to `receive_handshake_data`, keeps it in `recv_buffer` until "
+        "`client_hello_parsed`, and ends a handshake whose ClientHello cannot be parsed with an error that says so.",
+        ("wire.client_hellos", "interception.scope"),
+        "tunnels.client_hello_comes",
+    ),
+    Assumption(
         "hello_extensions",
         "`ClientHello.extensions` are pairs of a number and the bytes of its body.",
         ("interception.client_hello",),
@@ -291,11 +298,12 @@ ASSUMPTIONS = (
     # HTTP/1.
     Assumption(
         "head_buffer",
-        "HTTP/1 connections take `ReceiveBuffer`, h11's, from the globals of `_http1`; it keeps bytes in `_data`.",
+        "HTTP/1 connections take `ReceiveBuffer`, h11's, from the globals of `_http1`; it keeps bytes in `_data`, "
+        "and takes them out by `_extract`.",
         ("wire.heads",),
         "http1.head_buffer",
         at_start=True,
-        private=(_HTTP1, "h11._receivebuffer", "_data"),
+        private=(_HTTP1, "h11._receivebuffer", "_data", "_extract"),
     ),
     Assumption(
         "unreadable_heads",
@@ -308,11 +316,11 @@ ASSUMPTIONS = (
     Assumption(
         "chunked_reader",
         "`make_body_reader` takes `ChunkedReader`, h11's, from the globals of `_http1`; its end has the trailers, and "
-        "it is `_reading_trailer` behind the last chunk.",
+        "it is `_reading_trailer` behind the last chunk, and reads what ends a chunk with the next.",
         ("wire.trailers",),
         "http1.chunked_reader",
         at_start=True,
-        private=(_HTTP1, "h11._readers", "h11._receivebuffer", "_reading_trailer"),
+        private=(_HTTP1, "h11._readers", "h11._receivebuffer", "_reading_trailer", "_data"),
     ),
     Assumption(
         "lengths_are_parsed",
@@ -698,6 +706,29 @@ ASSUMPTIONS = (
         ("wire.early_answer", "wire.back_pressure", "wire.stale_connections"),
         "streams.paused_events",
         private=("_paused_event_queue",),
+    ),
+    Assumption(
+        "waiting_events",
+        "`Layer` and `TunnelLayer` make the queues of events that wait in `__init__`; they only add to their end, go "
+        "through them from the beginning, and clear them.",
+        ("wire.waiting",),
+        "tunnels.waiting_events",
+        private=(_EVENTS, "_paused_event_queue"),
+    ),
+    Assumption(
+        "waiting_by_stream",
+        "`stream_buffers` make a `deque` for each stream, and `stream_queue` a list, to whose end alone they add.",
+        ("wire.waiting", "wire.back_pressure", "wire.http2_client"),
+        "http2.waiting_by_stream",
+        private=("mitmproxy.proxy.layers.http._http_h2",),
+    ),
+    Assumption(
+        "waits_between_requests",
+        "An `Http1Connection` whose message is whole and not yet answered is in the state `wait`, and keeps what comes "
+        "in `buf`.",
+        ("wire.back_pressure",),
+        "http1.waits_between_requests",
+        private=(_HTTP1,),
     ),
     Assumption(
         "stream_errors",

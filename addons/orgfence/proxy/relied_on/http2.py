@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-calls
 
+from collections import deque
 from typing import Any
 
 import h2.connection
@@ -225,6 +226,14 @@ def waiting_data() -> str | None:
     buffers = client.driven.layer.h2_conn.stream_buffers
     return differs(
         {number: b"".join(piece.data for piece in pieces) for number, pieces in buffers.items()}, {1: b"ody"}
+    )
+
+
+def waiting_by_stream() -> str | None:
+    upstream = _upstream().layer
+    buffers = upstream.h2_conn.stream_buffers.default_factory, Http2Server(context()).h2_conn.stream_buffers
+    return first_difference(
+        (buffers[0], deque), (buffers[1].default_factory, deque), (upstream.stream_queue.default_factory, list)
     )
 
 
