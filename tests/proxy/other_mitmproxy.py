@@ -800,6 +800,11 @@ def registers_once(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def websocket_messages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WebsocketLayer, "relay_messages", nothing)
+
+
+@change
 def websocket_layer_class(patch: pytest.MonkeyPatch) -> None:
     def relay_itself(self):
         self.child_layer = WebsocketLayer(self.context, self.flow)

@@ -415,11 +415,11 @@ ASSUMPTIONS = (
     Assumption(
         "frames_one_by_one",
         "h2's `receive_data` takes frame by frame from `incoming_buffer`, and what that does not give stays in its "
-        "`_data`.",
+        "`_data`; each frame goes through its `_update_header_buffer`.",
         ("wire.http2_reading",),
         "http2.frames_one_by_one",
         at_start=True,
-        private=(_HTTP2, "_data"),
+        private=(_HTTP2, "_data", "_update_header_buffer"),
     ),
     Assumption(
         "closed_streams",
@@ -803,6 +803,14 @@ ASSUMPTIONS = (
         ("wire.websockets",),
         "tunnels.websocket_layer_class",
         at_start=True,
+        private=("_handle_event",),
+    ),
+    Assumption(
+        "websocket_messages",
+        "`WebsocketLayer` handles what comes in `relay_messages`, keeps a message whose end has not come in the "
+        "`frame_buf` of `client_ws` or `server_ws`, and is over in the state `done`.",
+        ("wire.websockets",),
+        "tunnels.websocket_messages",
         private=("_handle_event",),
     ),
     Assumption(

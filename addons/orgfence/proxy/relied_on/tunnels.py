@@ -59,7 +59,7 @@ def client_hello_comes() -> str | None:
 
     below = context()
     below.layers.append(Layer.__new__(HttpLayer))
-    driven = Driven(Noting(below))
+    driven = Driven(Noting(below), replies=False)
     message = b"\x01" + len(_HELLO).to_bytes(3) + _HELLO
     record = b"\x16\x03\x01" + len(message).to_bytes(2) + message
     driven.tell(events.DataReceived(below.client, record[:9]), events.DataReceived(below.client, record[9:]))
@@ -398,6 +398,25 @@ def websocket_layer_class() -> str | None:
         stream.tell(events.Wakeup(stream.of(commands.RequestWakeup)[-1]))
     passed = [event.data for event in stream.http if isinstance(event, RequestData | ResponseData)]
     return first_difference((type(below), _Relaying), (passed[-2:], [b"frame", b"woken"]))
+
+
+def websocket_messages() -> str | None:
+    below = context()
+    below.server = server()
+    flow = http.HTTPFlow(below.client, below.server)
+    flow.response, flow.websocket = http.Response.make(101), WebSocketData()
+    driven = Driven(WebsocketLayer(below, flow))
+    waiting = driven.layer._handle_event == driven.layer.relay_messages
+    # RFC 6455 section 5: the beginning of a message, and a frame that goes on with it.
+    driven.tell(events.DataReceived(below.client, b"\x02\x81" + bytes(4) + b"a" + b"\x00\x82" + bytes(4) + b"bc"))
+    kept = [bytes(part) for part in driven.layer.client_ws.frame_buf]
+    driven.tell(events.ConnectionClosed(below.server))
+    return first_difference(
+        (waiting, True),
+        (kept, [b"a", b"bc", b""]),
+        (driven.layer.server_ws.frame_buf, [b""]),
+        (driven.layer._handle_event == driven.layer.done, True),
+    )
 
 
 def hooks_pass_a_tunnel() -> str | None:

@@ -40,6 +40,8 @@ from orgfence.proxy.wire.waiting import Account, WaitingEvents, WaitingFrames, a
 WINDOW = 1024 * 1024
 #: More than this that waits to be passed on holds its sender up.
 HIGH_WATER = 256 * 1024
+#: In bytes, as HTTP/2 has it by default: a frame waits until it is whole. mitmproxy allows 128 KiB.
+MAX_FRAME = 16 * 1024
 #: Of the whole process: if more waits, each client has less.
 BUDGET = 64 * 1024 * 1024
 #: What may then wait of one client, in bytes each way: about what is read from a socket at once.
@@ -80,6 +82,7 @@ class BoundedH2Connection(BufferedH2Connection):
         super().__init__(config)
         self.incoming_buffer = SlicedFrames(server=not config.client_side)
         self.local_settings.initial_window_size = WINDOW
+        self.local_settings.max_frame_size = self.max_inbound_frame_size = MAX_FRAME
         # As mitmproxy does, or the old setting would be sent.
         self.local_settings.acknowledge()
         #: Bytes by stream.
