@@ -9,6 +9,7 @@ Each takes a `MonkeyPatch` and changes mitmproxy in this process, as a release o
 import asyncio
 import copy
 import logging
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined] # typeshed has no name for it
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -192,6 +193,11 @@ def original_destination(patch: pytest.MonkeyPatch) -> None:
 def chosen_layer_stays(patch: pytest.MonkeyPatch) -> None:
     addon = mitmproxy.addons.next_layer.NextLayer
     patch.setattr(addon, "next_layer", lambda _, chosen: setattr(chosen, "layer", None))
+
+
+@change
+def write_buffers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_SelectorSocketTransport, "write", lambda *_: None)
 
 
 @change

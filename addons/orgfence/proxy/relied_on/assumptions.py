@@ -189,6 +189,13 @@ ASSUMPTIONS = (
         at_start=True,
     ),
     Assumption(
+        "write_buffers",
+        "asyncio's `_SelectorSocketTransport.write` adds what the socket does not take to the end of `_buffer`, and "
+        "`_maybe_pause_protocol` looks at how much that is; `_eof` and `_empty_waiter` say when nothing may be added.",
+        ("wire.write_buffers",),
+        "connections.write_buffers",
+    ),
+    Assumption(
         "client_hello_comes",
         "`ClientTLSLayer` gives what comes to `receive_handshake_data`, keeps it in `recv_buffer` until "
         "`client_hello_parsed`, and ends a handshake whose ClientHello cannot be parsed with an error that says so.",

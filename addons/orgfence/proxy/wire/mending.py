@@ -23,6 +23,7 @@ from orgfence.proxy.wire import (
     request_lines,
     tls_ends,
     trailers,
+    write_buffers,
 )
 from orgfence.proxy.wire.gate import Gate
 
@@ -49,5 +50,6 @@ def install(gate: Gate, hooks: AddonManager) -> None:
         before_hello,
         tls_ends,
         trailers,
+        write_buffers,
     ):
         changed.install()
