@@ -9,6 +9,7 @@ Each takes a `MonkeyPatch` and changes mitmproxy in this process, as a release o
 import asyncio
 import copy
 import logging
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined] # typeshed has no name for it
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -54,7 +55,7 @@ from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from mitmproxy.proxy.layers.tls import TLSLayer
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler, ServerInstance
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
-from mitmproxy.proxy.tunnel import TunnelLayer
+from mitmproxy.proxy.tunnel import TunnelLayer, TunnelState
 from mitmproxy.tls import ClientHello
 from mitmproxy.tools.web.master import WebMaster
 
@@ -192,6 +193,20 @@ def original_destination(patch: pytest.MonkeyPatch) -> None:
 def chosen_layer_stays(patch: pytest.MonkeyPatch) -> None:
     addon = mitmproxy.addons.next_layer.NextLayer
     patch.setattr(addon, "next_layer", lambda _, chosen: setattr(chosen, "layer", None))
+
+
+@change
+def write_buffers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_SelectorSocketTransport, "write", lambda *_: None)
+
+
+@change
+def client_hello_comes(patch: pytest.MonkeyPatch) -> None:
+    def receive(self, data):
+        yield from ()
+        return False, None
+
+    patch.setattr(ClientTLSLayer, "receive_handshake_data", receive)
 
 
 @change
@@ -722,6 +737,31 @@ def paused_events(patch: pytest.MonkeyPatch) -> None:
 
 
 @change
+def waiting_events(patch: pytest.MonkeyPatch) -> None:
+    def tell(self, event):
+        if self.tunnel_state is not TunnelState.ESTABLISHING:
+            yield from self.child_layer.handle_event(event)
+
+    patch.setattr(TunnelLayer, "event_to_child", tell)
+
+
+@change
+def waiting_by_stream(patch: pytest.MonkeyPatch) -> None:
+    make = Http2Client.__init__
+
+    def make_other(self, context):
+        make(self, context)
+        self.stream_queue = {}
+
+    patch.setattr(Http2Client, "__init__", make_other)
+
+
+@change
+def waits_between_requests(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Http1Server, "mark_done", Http1Connection.mark_done)
+
+
+@change
 def stream_errors(patch: pytest.MonkeyPatch) -> None:
     _ignore(patch, RequestProtocolError, ResponseProtocolError)
 
@@ -768,6 +808,11 @@ def registers_once(patch: pytest.MonkeyPatch) -> None:
         yield commands.OpenConnection(self.context.server)
 
     patch.setattr(HttpClient, "_handle_event", connect)
+
+
+@change
+def websocket_messages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WebsocketLayer, "relay_messages", nothing)
 
 
 @change

@@ -19,6 +19,8 @@ from tests.proxy.guarding import (
 from tests.proxy.harness import Http2Client, RawClient, Upstream, client_context
 from tests.proxy.raw_upstream import RawUpstream
 
+from orgfence.proxy.wire.heads import MAX_LINES
+
 HTTP1_WAYS = [FORWARD_PLAIN, FORWARD_H1, REVERSE_PLAIN, REVERSE_H1]
 ACME = authorized("acme")
 BAD = 'orgfence_refused_connections_total{why="bad_request"}'
@@ -88,6 +90,8 @@ ANSWERS = {
     b"/an-empty-line": (b"\r\n" + ANSWER, 200),
     b"/empty-lines-around-a-hint": (b"\n\r\n" + HINT + b"\r\n" + ANSWER, 200),
     b"/too-many-empty-lines": (b"\r\n" * 101 + ANSWER, 502),
+    b"/many-lines": (ANSWER.replace(b"\r\n", b"\r\n" + b"a:\r\n" * (MAX_LINES - 2), 1), 200),
+    b"/too-many-lines": (ANSWER.replace(b"\r\n", b"\r\n" + b"a:\r\n" * MAX_LINES, 1), 502),
     b"/no-hint": (b"HTTP/1.1 1000 Odd\r\nContent-Length: 2\r\n\r\nok", 1000),
     b"/no-http": (b"220 mail.test ESMTP\r\n", 502),
     **{
@@ -276,6 +280,8 @@ REFUSED = {
     "no host": b"GET /x HTTP/1.1\r\n\r\n",
     "another version": b"GET /x HTTP/11\r\nHost: localhost\r\n\r\n",
     "a name with a space": b"GET http://localhost/x HTTP/1.1\r\nHost: localhost\r\na b: c\r\n\r\n",
+    "too many lines": b"GET http://localhost/x HTTP/1.1\r\nHost: localhost\r\n" + b"a:\r\n" * (MAX_LINES - 1) + b"\r\n",
+    "lines without end": b"GET http://localhost/x HTTP/1.1\r\nHost: localhost\r\n" + b"a:\r\n" * MAX_LINES,
     "two lengths": b"GET http://localhost/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
     "TLS of a version to come": b"\x16\x03\x04\x00\x05hello",
     "SSL 2.0": b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + bytes(37),
@@ -310,6 +316,23 @@ def test_no_first_bytes_are_waited_with_for_ever(proxy: GuardingProxy, way: Way,
         client.send(REFUSED[what])
         assert client.wait_for_close()[9:12] == b"400"
     assert _refused(counted) == {BAD: 1}
+
+
+@pytest.mark.parametrize("in_a_tunnel", [True, False])
+@pytest.mark.parametrize(
+    "first",
+    [b"\x16\x03\x01\x40\x00\x02", b"\x16\x03\x01\x40\x00\x01\xff\xff\xff", b"\x16\x03\x01\x00\x00\x01"],
+    ids=["another message", "one of 16 MiB", "an empty record"],
+)
+def test_what_is_no_client_hello_is_not_waited_for(proxy: GuardingProxy, first: bytes, in_a_tunnel: bool) -> None:
+    """The connection ends at once, though its client sends nothing more, and is counted by why."""
+    with (
+        proxy.counting() as counted,
+        proxy.connected(FORWARD_H1 if in_a_tunnel else REVERSE_H1) as (client, _),
+    ):
+        client.send(first)
+        assert client.wait_for_close() == b""
+    assert _refused(counted) == {'orgfence_refused_connections_total{why="no_client_hello"}': 1}
 
 
 def test_http2_that_is_no_request_is_counted(proxy: GuardingProxy, upstream: Upstream) -> None:

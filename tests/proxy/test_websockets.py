@@ -4,12 +4,24 @@ import socket
 from typing import Self
 
 import pytest
-from tests.proxy.guarding import FORWARD_H1, MIB, REVERSE_PLAIN, GuardingProxy, Way, authorized, wait_until
+from tests.proxy.guarding import (
+    FORWARD_H1,
+    MIB,
+    POLICY,
+    REVERSE_PLAIN,
+    GuardingProxy,
+    Way,
+    authorized,
+    free_port,
+    wait_until,
+)
 from tests.proxy.harness import RawClient, Upstream
 from tests.proxy.raw_upstream import RawUpstream
 from tests.proxy.tunnelling import RawServer
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
+
+from orgfence.proxy.wire.websockets import MAX_FRAMES, MAX_MESSAGE
 
 PIECE = bytes(65536)
 
@@ -122,6 +134,26 @@ def test_what_never_ends_is_not_held() -> None:
                     client.send(piece)
                 wait_until(lambda: server.received == b"%d" % (len(first) + times * len(piece)))  # noqa: B023 - at once
                 assert way == "warm-up" or proxy.memory("VmHWM") - before < 16 * MIB, way
+
+
+def test_with_a_page_what_never_ends_is_too_big() -> None:
+    """mitmweb shows messages, so they are held, up to a bound: then both sides end with 1009."""
+    page = ["--web", "--set", "web_open_browser=false", "--set", f"web_port={free_port()}"]
+    with (
+        RawServer(_swallow) as server,
+        SwallowingUpstream(server) as upstream,
+        GuardingProxy(upstream, POLICY, *page) as proxy,
+    ):
+        small_frames = b"\x01\x80" + MASK, (b"\x00\x81" + MASK + b"x") * (MAX_FRAMES + 1), 64
+        for first, piece, _ in small_frames, ENDLESS["compressed"]:
+            with proxy.raw(REVERSE_PLAIN) as client:
+                _opened(proxy, client, REVERSE_PLAIN)
+                client.send(first)
+                assert client.send_until_refused(piece, 64 * MIB) < 64 * MIB
+        with proxy.raw(REVERSE_PLAIN) as client:
+            _opened(proxy, client, REVERSE_PLAIN)
+            client.send(ENDLESS["a frame"][0] + bytes(MAX_MESSAGE + 1))
+            assert client.wait_for_close() == b"\x88\x02" + (1009).to_bytes(2)
 
 
 def test_what_is_no_frame_ends_both_sides(proxy: GuardingProxy, upstream: Upstream) -> None:

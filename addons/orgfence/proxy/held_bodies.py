@@ -8,32 +8,30 @@ import ctypes
 from collections.abc import Callable
 from contextlib import suppress
 
+from orgfence.proxy.budget import Budget
+
 #: After this much was held, the C library is asked to return memory to the system; it keeps freed blocks else.
 _WORTH_RETURNING = 8 * 1024 * 1024
 
 
-class HeldBodies:
+class HeldBodies(Budget):
     """The budget of one process."""
 
     def __init__(self, limit: Callable[[], int], *, keeps: bool = False) -> None:
         """Hold as many bytes as `limit` gives. `keeps`: a view shows bodies after their requests have ended."""
-        self._limit = limit
+        super().__init__(limit)
         self.keeps = keeps
-        #: How many are held.
-        self.bytes = 0
         self._peak = 0
 
     def take(self, size: int) -> bool:
         """Count so many more, if they fit."""
-        if self.bytes + size > self._limit():
-            return False
-        self.bytes += size
+        fits = super().take(size)
         self._peak = max(self._peak, self.bytes)
-        return True
+        return fits
 
     def give_back(self, size: int) -> None:
         """Count so many less: they are gone, or on their way."""
-        self.bytes -= size
+        super().give_back(size)
         if not self.bytes:
             if self._peak > _WORTH_RETURNING:
                 _return_memory()

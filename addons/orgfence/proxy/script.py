@@ -2,8 +2,9 @@
 
 The same guard, less what stock mitmproxy cannot do. A block is sent only when the request's body has come to its end.
 A body that a rule reads and that comes without a length is held whole, however long; only then is it found to be over
-the limit. So is a token endpoint's answer. And a script that stands before ours and raises, or one that has every
-request streamed, keeps us from being asked in time.
+the limit. So is a token endpoint's answer, and a WebSocket message that does not end. What waits for upstream, and what
+comes in small pieces, has no bounds but mitmproxy's own. And a script that stands before ours and raises, or one that
+has every request streamed, keeps us from being asked in time.
 """
 
 import io

@@ -56,6 +56,7 @@ async def serve(
     guards: list[object] = [scope, guard]
     if settings.web:
         guards.append(ForgottenMessages(KEPT_WITH_VIEW))
+        websockets.install_bounded()
     else:
         websockets.install()
     master = _make_master(settings, guards)

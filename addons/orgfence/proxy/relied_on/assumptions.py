@@ -189,6 +189,20 @@ ASSUMPTIONS = (
         at_start=True,
     ),
     Assumption(
+        "write_buffers",
+        "asyncio's `_SelectorSocketTransport.write` adds what the socket does not take to the end of `_buffer`, and "
+        "`_maybe_pause_protocol` looks at how much that is; `_eof` and `_empty_waiter` say when nothing may be added.",
+        ("wire.write_buffers",),
+        "connections.write_buffers",
+    ),
+    Assumption(
+        "client_hello_comes",
+        "`ClientTLSLayer` gives what comes to `receive_handshake_data`, keeps it in `recv_buffer` until "
+        "`client_hello_parsed`, and ends a handshake whose ClientHello cannot be parsed with an error that says so.",
+        ("wire.client_hellos", "interception.scope"),
+        "tunnels.client_hello_comes",
+    ),
+    Assumption(
         "hello_extensions",
         "`ClientHello.extensions` are pairs of a number and the bytes of its body.",
         ("interception.client_hello",),
@@ -291,11 +305,12 @@ ASSUMPTIONS = (
     # HTTP/1.
     Assumption(
         "head_buffer",
-        "HTTP/1 connections take `ReceiveBuffer`, h11's, from the globals of `_http1`; it keeps bytes in `_data`.",
+        "HTTP/1 connections take `ReceiveBuffer`, h11's, from the globals of `_http1`; it keeps bytes in `_data`, "
+        "and takes them out by `_extract`.",
         ("wire.heads",),
         "http1.head_buffer",
         at_start=True,
-        private=(_HTTP1, "h11._receivebuffer", "_data"),
+        private=(_HTTP1, "h11._receivebuffer", "_data", "_extract"),
     ),
     Assumption(
         "unreadable_heads",
@@ -308,11 +323,11 @@ ASSUMPTIONS = (
     Assumption(
         "chunked_reader",
         "`make_body_reader` takes `ChunkedReader`, h11's, from the globals of `_http1`; its end has the trailers, and "
-        "it is `_reading_trailer` behind the last chunk.",
+        "it is `_reading_trailer` behind the last chunk, and reads what ends a chunk with the next.",
         ("wire.trailers",),
         "http1.chunked_reader",
         at_start=True,
-        private=(_HTTP1, "h11._readers", "h11._receivebuffer", "_reading_trailer"),
+        private=(_HTTP1, "h11._readers", "h11._receivebuffer", "_reading_trailer", "_data"),
     ),
     Assumption(
         "lengths_are_parsed",
@@ -407,11 +422,11 @@ ASSUMPTIONS = (
     Assumption(
         "frames_one_by_one",
         "h2's `receive_data` takes frame by frame from `incoming_buffer`, and what that does not give stays in its "
-        "`_data`.",
+        "`_data`; each frame goes through its `_update_header_buffer`.",
         ("wire.http2_reading",),
         "http2.frames_one_by_one",
         at_start=True,
-        private=(_HTTP2, "_data"),
+        private=(_HTTP2, "_data", "_update_header_buffer"),
     ),
     Assumption(
         "closed_streams",
@@ -707,6 +722,29 @@ ASSUMPTIONS = (
         private=("_paused_event_queue",),
     ),
     Assumption(
+        "waiting_events",
+        "`Layer` and `TunnelLayer` make the queues of events that wait in `__init__`; they only add to their end, go "
+        "through them from the beginning, and clear them.",
+        ("wire.waiting",),
+        "tunnels.waiting_events",
+        private=(_EVENTS, "_paused_event_queue"),
+    ),
+    Assumption(
+        "waiting_by_stream",
+        "`stream_buffers` make a `deque` for each stream, and `stream_queue` a list, to whose end alone they add.",
+        ("wire.waiting", "wire.back_pressure", "wire.http2_client"),
+        "http2.waiting_by_stream",
+        private=("mitmproxy.proxy.layers.http._http_h2",),
+    ),
+    Assumption(
+        "waits_between_requests",
+        "An `Http1Connection` whose message is whole and not yet answered is in the state `wait`, and keeps what comes "
+        "in `buf`.",
+        ("wire.back_pressure",),
+        "http1.waits_between_requests",
+        private=(_HTTP1,),
+    ),
+    Assumption(
         "stream_errors",
         "What went wrong with a connection goes to `handle_protocol_error` of its streams.",
         ("wire.early_answer", "wire.stale_connections"),
@@ -779,6 +817,14 @@ ASSUMPTIONS = (
         ("wire.websockets",),
         "tunnels.websocket_layer_class",
         at_start=True,
+        private=("_handle_event",),
+    ),
+    Assumption(
+        "websocket_messages",
+        "`WebsocketLayer` handles what comes in `relay_messages`, keeps a message whose end has not come in the "
+        "`frame_buf` of `client_ws` or `server_ws`, and is over in the state `done`.",
+        ("wire.websockets",),
+        "tunnels.websocket_messages",
         private=("_handle_event",),
     ),
     Assumption(

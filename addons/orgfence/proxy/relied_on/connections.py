@@ -4,6 +4,8 @@
 
 import asyncio
 import logging
+import socket
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined] # typeshed has no name for it
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -392,3 +394,33 @@ def log_name() -> str | None:
     finally:
         logger.removeHandler(listening)
         logger.propagate = propagates
+
+
+def write_buffers() -> str | None:
+    return asyncio.run(_write_to_nobody())
+
+
+async def _write_to_nobody() -> str | None:
+    ours, theirs = socket.socketpair()
+    _, writer = await asyncio.open_connection(sock=ours)
+    transport: Any = writer.transport
+    paused: list[bool] = []
+    try:
+        kind = type(transport)
+        idle = list(transport._buffer), transport._eof, transport._empty_waiter
+        writer.write(bytes(8 * 1024 * 1024))
+        transport._maybe_pause_protocol = lambda: paused.append(True)
+        writer.write(b"last")
+        waiting = bytes(transport._buffer[-1]), paused
+        writer.write_eof()
+        return first_difference(
+            (kind, _SelectorSocketTransport),
+            (idle, ([], False, None)),
+            (waiting, (b"last", [True])),
+            (transport._eof, True),
+        )
+    finally:
+        theirs.close()
+        transport.abort()
+        # It closes its socket in the next turn of the loop.
+        await asyncio.sleep(0)

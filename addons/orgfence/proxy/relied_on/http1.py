@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-calls
 
+from functools import partial
 from typing import Any
 
 import h11
@@ -87,12 +88,15 @@ def chunked_reader() -> str | None:
     with replaced(_http1, "ChunkedReader", Ours):
         reader = _http1.make_body_reader(None)
     end: Any = reader(_buffer(b"0\r\nname: value\r\n\r\n"))
+    whole = _buffer(b"1\r\nx\r\n")
+    chunk: Any = Ours()(whole)
     # Each call of it is for `__call__`, behind the last chunk as well.
     begun = Ours(), Ours()
     begun[0](_buffer(b"1\r\nx")), begun[1](_buffer(b"0\r\n"))
     return first_difference(
         (type(reader), Ours),
         (list(end.headers), [(b"name", b"value")]),
+        ((chunk.chunk_end, bytes(whole)), (True, b"\r\n")),
         ([each._reading_trailer for each in begun], [False, True]),
     )
 
@@ -104,12 +108,23 @@ def _buffer(data: bytes) -> ReceiveBuffer:
 
 
 def head_buffer() -> str | None:
+    taken: list[int] = []
+
     class Ours(ReceiveBuffer):
-        pass
+        def _extract(self, count: int) -> bytearray:
+            taken.append(count)
+            return super()._extract(count)
 
     with replaced(_http1, "ReceiveBuffer", Ours):
         kinds = [type(_client().layer.buf), type(_serving().layer.buf)]
-    return first_difference((kinds, [Ours, Ours]), (bytes(_buffer(b"begun")._data), b"begun"))
+    taken.clear()
+    ours = Ours()
+    ours.__iadd__(b"a\r\n\r\n\r\nabc")
+    for take in (ours.maybe_extract_lines, ours.maybe_extract_lines, partial(ours.maybe_extract_at_most, 3)):
+        take()
+    return first_difference(
+        (kinds, [Ours, Ours]), (bytes(_buffer(b"begun")._data), b"begun"), (taken, [5, 2, 3]), (bytes(ours), b"")
+    )
 
 
 def unreadable_heads() -> str | None:
@@ -240,6 +255,17 @@ def serving_states() -> str | None:
         (busy, (False, None)),
         (server_layer.request is not None and server_layer.response is response, True),
     )
+
+
+def waits_between_requests() -> str | None:
+    serving = _serving(GET)
+    server_layer = serving.layer
+    waiting = [server_layer.state == server_layer.wait]
+    serving.tell(events.DataReceived(server_layer.conn, b"ahead"))
+    kept = bytes(server_layer.buf)
+    serving.tell(ResponseHeaders(1, http.Response.make(200), True), ResponseEndOfMessage(1))
+    waiting.append(server_layer.state == server_layer.wait)
+    return first_difference((waiting, [True, False]), (kept, b"ahead"))
 
 
 def replies_by_send() -> str | None:

@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-calls
 
+from collections import deque
 from typing import Any
 
 import h2.connection
@@ -13,7 +14,7 @@ from h2.events import Event as Http2Event
 from h2.exceptions import ProtocolError
 from h2.frame_buffer import FrameBuffer
 from hpack.hpack import Encoder
-from hyperframe.frame import Frame, GoAwayFrame, WindowUpdateFrame
+from hyperframe.frame import Frame, GoAwayFrame, PingFrame, WindowUpdateFrame
 from mitmproxy import http
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator, Layer
@@ -115,6 +116,14 @@ def frames_one_by_one() -> str | None:
     class OneByOne(FrameBuffer):
         given = 0
 
+        def __init__(self) -> None:
+            super().__init__()
+            self.kinds: list[type[Frame] | type[None]] = []
+
+        def _update_header_buffer(self, f: Frame | None) -> Frame | None:
+            self.kinds.append(type(f))
+            return super()._update_header_buffer(f)
+
         def __next__(self) -> Frame:
             if self.given:
                 raise StopIteration
@@ -130,7 +139,7 @@ def frames_one_by_one() -> str | None:
     seen = [len(h2.receive_data(client.h2.data_to_send())), len(frames._data)]
     frames.given = 0
     seen += [len(h2.receive_data(b"")), len(frames._data)]
-    return differs(seen, [1, 17, 1, 0])
+    return first_difference((seen, [1, 17, 1, 0]), (frames.kinds, [PingFrame, PingFrame]))
 
 
 def closed_streams() -> str | None:
@@ -225,6 +234,14 @@ def waiting_data() -> str | None:
     buffers = client.driven.layer.h2_conn.stream_buffers
     return differs(
         {number: b"".join(piece.data for piece in pieces) for number, pieces in buffers.items()}, {1: b"ody"}
+    )
+
+
+def waiting_by_stream() -> str | None:
+    upstream = _upstream().layer
+    buffers = upstream.h2_conn.stream_buffers.default_factory, Http2Server(context()).h2_conn.stream_buffers
+    return first_difference(
+        (buffers[0], deque), (buffers[1].default_factory, deque), (upstream.stream_queue.default_factory, list)
     )
 
 

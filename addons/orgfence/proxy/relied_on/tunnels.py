@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-calls
 
+from collections import deque
 from typing import Any
 
 from mitmproxy import http
@@ -46,6 +47,89 @@ from orgfence.proxy.relied_on.driven import (
 # extension: a server name of one letter.
 _SERVER_NAME = b"\x00\x04\x00\x00\x01x"
 _HELLO = b"\x03\x03" + bytes(32) + b"\x00\x00\x02\x13\x01\x01\x00" + b"\x00\x0a\x00\x00\x00\x06" + _SERVER_NAME
+
+
+def client_hello_comes() -> str | None:
+    told: list[tuple[bytes, bool]] = []
+
+    class Noting(ClientTLSLayer):
+        def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
+            told.append((bytes(self.recv_buffer) + data, self.client_hello_parsed))
+            return (yield from super().receive_handshake_data(data))
+
+    below = context()
+    below.layers.append(Layer.__new__(HttpLayer))
+    driven = Driven(Noting(below), replies=False)
+    message = b"\x01" + len(_HELLO).to_bytes(3) + _HELLO
+    record = b"\x16\x03\x01" + len(message).to_bytes(2) + message
+    driven.tell(events.DataReceived(below.client, record[:9]), events.DataReceived(below.client, record[9:]))
+    broken = Driven(ClientTLSLayer(below)).tell(events.DataReceived(below.client, b"no TLS"))
+    return first_difference(
+        (told, [(record[:9], False), (record, False)]),
+        (driven.layer.client_hello_parsed, True),
+        ((below.client.error or "").partition(":")[0], "Cannot parse ClientHello"),
+        (bool(broken.of(commands.CloseConnection)), True),
+    )
+
+
+class Noted(deque[events.Event]):
+    """A queue of ours."""
+
+
+class SlowTunnel(TunnelLayer):
+    """Waits for the other end."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, context.server, context.server)
+        self.child_layer = Heard(context)
+
+    def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
+        yield from ()
+        return bool(data), None
+
+
+class Heard(Layer):
+    """Says what it is told of."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            yield commands.Log(event.data.decode())
+            if event.data == b"first":
+                yield commands.OpenConnection(server())
+
+
+def waiting_events() -> str | None:
+    make, make_tunnel = Layer.__init__, TunnelLayer.__init__
+    queues: list[deque[events.Event]] = []
+
+    def noted() -> deque[events.Event]:
+        queues.append(Noted())
+        return queues[-1]
+
+    def made(self: Layer, context: Context) -> None:
+        make(self, context)
+        self._paused_event_queue = noted()
+
+    def made_tunnel(self: Any, *about: Any) -> None:
+        make_tunnel(self, *about)
+        self._event_queue = noted()
+
+    below = context()
+    below.server = server()
+    said = [events.DataReceived(below.client, data) for data in (b"first", b"second", b"third")]
+    with replaced(Layer, "__init__", made), replaced(TunnelLayer, "__init__", made_tunnel):
+        driven = Driven(SlowTunnel(below), replies=False).tell(*said)
+        waiting = sum(map(len, queues))
+        driven.tell(events.DataReceived(below.server, b"ready"))
+        (opening,) = driven.of(commands.OpenConnection)
+        waiting_below = sum(map(len, queues))
+        driven.tell(events.OpenConnectionCompleted(opening, None))
+    heard = [command.message for command in driven.of(commands.Log)]
+    return first_difference(
+        # The start as well.
+        ((waiting, waiting_below, sum(map(len, queues))), (4, 2, 0)),
+        (heard, ["first", "second", "third"]),
+    )
 
 
 def hello_extensions() -> str | None:
@@ -314,6 +398,25 @@ def websocket_layer_class() -> str | None:
         stream.tell(events.Wakeup(stream.of(commands.RequestWakeup)[-1]))
     passed = [event.data for event in stream.http if isinstance(event, RequestData | ResponseData)]
     return first_difference((type(below), _Relaying), (passed[-2:], [b"frame", b"woken"]))
+
+
+def websocket_messages() -> str | None:
+    below = context()
+    below.server = server()
+    flow = http.HTTPFlow(below.client, below.server)
+    flow.response, flow.websocket = http.Response.make(101), WebSocketData()
+    driven = Driven(WebsocketLayer(below, flow))
+    waiting = driven.layer._handle_event == driven.layer.relay_messages
+    # RFC 6455 section 5: the beginning of a message, and a frame that goes on with it.
+    driven.tell(events.DataReceived(below.client, b"\x02\x81" + bytes(4) + b"a" + b"\x00\x82" + bytes(4) + b"bc"))
+    kept = [bytes(part) for part in driven.layer.client_ws.frame_buf]
+    driven.tell(events.ConnectionClosed(below.server))
+    return first_difference(
+        (waiting, True),
+        (kept, [b"a", b"bc", b""]),
+        (driven.layer.server_ws.frame_buf, [b""]),
+        (driven.layer._handle_event == driven.layer.done, True),
+    )
 
 
 def hooks_pass_a_tunnel() -> str | None:

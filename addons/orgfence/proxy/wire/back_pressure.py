@@ -12,7 +12,10 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 # Some of mitmproxy's constructors have no annotations.
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from h2.config import H2Configuration
@@ -21,34 +24,45 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator, Layer
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, _http2
-from mitmproxy.proxy.layers.http._events import RequestData, ResponseData
+from mitmproxy.proxy.layers.http._http1 import Http1Connection
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from orgfence.proxy.lifetime.in_flight import handler_of, look_at
+from orgfence.proxy.wire import waiting
 from orgfence.proxy.wire.http2_reading import ReadOn, SlicedFrames, read, wait_while_behind
 from orgfence.proxy.wire.stale_connections import speaker_on
+from orgfence.proxy.wire.waiting import Account, WaitingEvents, WaitingFrames, account_of
 
 #: How much of a stream an HTTP/2 sender may send ahead: enough for a round trip, and little enough to be held.
 WINDOW = 1024 * 1024
 #: More than this that waits to be passed on holds its sender up.
 HIGH_WATER = 256 * 1024
+#: In bytes, as HTTP/2 has it by default: a frame waits until it is whole. mitmproxy allows 128 KiB.
+MAX_FRAME = 16 * 1024
+#: Of the whole process: if more waits, each client has less.
+BUDGET = 64 * 1024 * 1024
+#: What may then wait of one client, in bytes each way: about what is read from a socket at once.
+SHARE = 64 * 1024
 #: How long a sender is held up at least and at most, in seconds, before it is looked at again.
 _SHORTEST, _LONGEST = 0.005, 0.2
 
 _drain = ConnectionHandler.drain_writers
 _make = Http2Connection.__init__
+_wait = Http1Connection.wait
 
 
 def install() -> None:
     """Hold up every sender of this process."""
+    waiting.install()
     # `_http2` only imports the name, and mypy lets nobody assign to a method; that is the point here.
     _http2.BufferedH2Connection = BoundedH2Connection  # type: ignore[attr-defined]
     Http2Connection.__init__ = _make_bounded  # type: ignore[method-assign]
     Http2Connection.handle_event = _handle_or_repay  # type: ignore[method-assign,assignment]
     ConnectionHandler.drain_writers = _hold_up  # type: ignore[method-assign]
+    Http1Connection.wait = _wait_and_note  # type: ignore[method-assign]
 
 
 class Repay(commands.RequestWakeup):
@@ -68,6 +82,7 @@ class BoundedH2Connection(BufferedH2Connection):
         super().__init__(config)
         self.incoming_buffer = SlicedFrames(server=not config.client_side)
         self.local_settings.initial_window_size = WINDOW
+        self.local_settings.max_frame_size = self.max_inbound_frame_size = MAX_FRAME
         # As mitmproxy does, or the old setting would be sent.
         self.local_settings.acknowledge()
         #: Bytes by stream.
@@ -99,7 +114,10 @@ class BoundedH2Connection(BufferedH2Connection):
 
 def _make_bounded(self: Http2Connection, context: Context, conn: Connection) -> None:
     _make(self, context, conn)
-    cast("BoundedH2Connection", self.h2_conn).belongs_to(self)
+    connection = cast("BoundedH2Connection", self.h2_conn)
+    connection.belongs_to(self)
+    to_upstream = isinstance(self, Http2Client)
+    connection.stream_buffers = defaultdict(partial(WaitingFrames, context.client, to_upstream=to_upstream))
     # So that connections without HTTP/2 cost no more than in mitmproxy. On the client, which outlives its layers.
     vars(context.client)[_HTTP2] = True
 
@@ -152,16 +170,30 @@ async def _wake(handler: ConnectionHandler, speaker: Http2Connection) -> None:
     await handler.server_event(events.Wakeup(repay))
 
 
+def _wait_and_note(self: Http1Connection, event: events.Event) -> CommandGenerator[None]:
+    """Keep what comes behind a message whose answer is not through; `_hold_up` sees to it that this stays little."""
+    if isinstance(event, events.DataReceived):
+        vars(self.context.client).setdefault(_AHEAD, {})[self.conn] = self
+    return _wait(self, event)
+
+
+#: On the client: what speaks HTTP/1 on a connection on which the next messages have come too early.
+_AHEAD = "orgfence_ahead"
+
+
 async def _hold_up(self: ConnectionHandler) -> None:
     """Wait, in the task that reads from a connection, until more of it can be passed on."""
+    noted = vars(self.client)
     is_connecting = any(transport.writer is None for transport in self.transports.values())
-    if not is_connecting and _HTTP2 not in vars(self.client):
+    if not is_connecting and _HTTP2 not in noted:
         await _drain(self)
         await wait_while_behind(self.client)
+        account = account_of(self.client)
+        if account.uploads > SHARE or account.downloads > SHARE or _AHEAD in noted:
+            await _pause_while(partial(_waits_too_much, self, _reading(self), HIGH_WATER))
         return
 
-    task = asyncio.current_task()
-    reading = next((conn for conn, transport in self.transports.items() if transport.handler is task), self.client)
+    reading = _reading(self)
     doing = look_at(self)
     http_layer = doing.path[-1][0] if doing.path else None
     if http_layer is None:
@@ -172,10 +204,39 @@ async def _hold_up(self: ConnectionHandler) -> None:
     else:
         await _drain(self)
     await wait_while_behind(self.client)
+    # What waits of HTTP/2 is bounded by stream.
+    bound = None if _HTTP2 in noted else HIGH_WATER
+    await _pause_while(
+        lambda: (
+            (http_layer is not None and _is_held_up(self, http_layer, reading)) or _waits_too_much(self, reading, bound)
+        )
+    )
+
+
+def _reading(handler: ConnectionHandler) -> Connection:
+    """Return the connection that the current task reads from."""
+    task = asyncio.current_task()
+    return next((conn for conn, transport in handler.transports.items() if transport.handler is task), handler.client)
+
+
+async def _pause_while(is_held_up: Callable[[], bool]) -> None:
     pause = _SHORTEST
-    while http_layer is not None and _is_held_up(self, http_layer, reading):
+    while is_held_up():
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST)
+
+
+def _waits_too_much(handler: ConnectionHandler, reading: Connection, bound: int | None) -> bool:
+    """Return whether more of a client, or for it, waits than may; `bound` holds while the process has its budget."""
+    ahead = vars(handler.client).get(_AHEAD)
+    if ahead is not None and (early := ahead.get(reading)) is not None:
+        if early.state != early.wait:
+            del ahead[reading]
+        elif len(early.buf) > HIGH_WATER:
+            return True
+    limit = SHARE if Account.process > BUDGET else bound
+    account = account_of(handler.client)
+    return limit is not None and (account.uploads if reading is handler.client else account.downloads) > limit
 
 
 async def _drain_one(handler: ConnectionHandler, connection: Connection) -> None:
@@ -227,11 +288,10 @@ def _is_upload_full(handler: ConnectionHandler, http_layer: HttpLayer, stream: H
     speaker = speaker_on(http_layer, server)
     if isinstance(speaker, Http2Client):
         # What waits for its turn at an upstream that serves so many at once.
-        waiting = speaker.stream_queue.get(stream.stream_id, ())
-        return (
-            sum(len(event.data) for event in waiting if isinstance(event, RequestData)) > HIGH_WATER
-            or _buffered(speaker, speaker.our_stream_id.get(stream.stream_id, -1)) > HIGH_WATER
-        )
+        queued = cast("WaitingEvents | None", speaker.stream_queue.get(stream.stream_id))
+        return (queued is not None and queued.bytes > HIGH_WATER) or _buffered(
+            speaker, speaker.our_stream_id.get(stream.stream_id, -1)
+        ) > HIGH_WATER
     transport = handler.transports.get(server)
     writer: Any = getattr(transport and transport.writer, "transport", None)
     with suppress(AttributeError):
@@ -246,13 +306,13 @@ def _is_download_full(http_layer: HttpLayer, stream: HttpStream) -> bool:
 
 
 def _buffered(speaker: Http2Connection, stream_id: int) -> int:
-    return sum(len(piece.data) for piece in speaker.h2_conn.stream_buffers.get(stream_id, ()))
+    frames = cast("WaitingFrames | None", speaker.h2_conn.stream_buffers.get(stream_id))
+    return 0 if frames is None else frames.bytes
 
 
 def _paused(stream: HttpStream) -> int:
     """Return how much of a body waits for what its stream waits for: a connection, or a hook."""
-    data = (event for event in stream._paused_event_queue if isinstance(event, RequestData | ResponseData))
-    return sum(len(event.data) for event in data)
+    return cast("WaitingEvents", stream._paused_event_queue).bytes
 
 
 def _http_layer_of(speaker: Http2Connection) -> HttpLayer:

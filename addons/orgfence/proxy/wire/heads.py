@@ -1,21 +1,30 @@
 """Reads HTTP/1 heads and the lines between chunks within bounds, and past what may stand before a head.
 
-mitmproxy waits for the end of a head however long it gets, and takes `103 Early Hints` for the answer itself: the
-client then waits for ever. So it does behind an empty line, and behind bytes that no head begins with. h11 takes the
-square of a chunk extension's length to read it.
+mitmproxy waits for the end of a head however long it gets, reads any number of lines in one piece, and takes `103 Early
+Hints` for the answer itself: the client then waits for ever. So it does behind an empty line, and behind bytes that no
+head begins with. h11 takes the square of a chunk extension's length to read it.
 
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import re
+from typing import ClassVar
 
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.proxy.layers.http import _http1
 
+from orgfence.proxy.budget import Budget
 from orgfence.proxy.wire.lengths import MAX_LENGTH
 
 #: Servers stop at 8 to 64 KiB, curl at 300: nobody means to send more than this.
 MAX_HEAD = 1024 * 1024
+#: Node takes 2,000 fields, Apache 100. HTTP/2 has a bound of the same size: h2 takes lists of 64 KiB, and each field
+#: counts 32 bytes beside its own (RFC 9113 section 10.5.1). To judge 170,000 fields takes a fifth of a second.
+MAX_LINES = 2000
+#: What all heads together may take whose end has not come; a client may begin any number of them. In bytes.
+MAX_WAITING = 64 * 1024 * 1024
+#: Heads that are not longer do not count towards it: nearly all are shorter, whoever fills the rest. Node's bound.
+UNCOUNTED = 16 * 1024
 #: More hints than this come from nobody who means to answer.
 MAX_HINTS = 100
 #: Clients that send any before a request send one or two.
@@ -43,8 +52,16 @@ def install() -> None:
 class HeadBuffer(ReceiveBuffer):
     """What has come of a connection and is not read yet."""
 
+    #: Heads whose end has not come, on all connections.
+    waiting: ClassVar[Budget] = Budget(lambda: MAX_WAITING)
+
     _hints = 0
     _empty_lines = 0
+    #: How much of this one is counted as waiting.
+    _held = 0
+    #: How many lines there are, up to where they were counted.
+    _lines = 0
+    _counted = 0
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """Return the lines of a head, or None where its end has not come."""
@@ -57,7 +74,10 @@ class HeadBuffer(ReceiveBuffer):
             lines = self._next_lines()
         if lines is not None:
             self._hints = self._empty_lines = 0
-        elif len(self) > MAX_HEAD:
+            if len(lines) > MAX_LINES:
+                return _unreadable("too many lines")
+        elif self.is_too_long():
+            self.forget()
             return _unreadable("a head that does not end")
         elif self._begins_no_head():
             return _unreadable("no HTTP")
@@ -73,6 +93,38 @@ class HeadBuffer(ReceiveBuffer):
         if len(line) > MAX_CHUNK_LINE or b"\n" in extensions[:-2] or _is_too_long(size):
             return _endless()
         return size + b"\r\n" if separator else line
+
+    def is_too_long(self) -> bool:
+        """Return whether what has come of a head, or of trailers, is more than is waited for."""
+        size = len(self)
+        self._lines += self._data.count(b"\n", self._counted)
+        self._counted = size
+        if size > MAX_HEAD or self._lines > MAX_LINES:
+            return True
+        if size > UNCOUNTED:
+            if not self.waiting.take(size - self._held):
+                return True
+            self._held = size
+        return False
+
+    def forget(self) -> None:
+        """Keep nothing of what has come: the connection ends."""
+        self._extract(len(self))
+
+    def count_no_longer(self) -> None:
+        """Count nothing of what has come as waiting: it is read, or its connection has ended."""
+        if self._held:
+            self.waiting.give_back(self._held)
+            self._held = 0
+
+    def __del__(self) -> None:
+        """Count nothing of a connection that is gone."""
+        self.count_no_longer()
+
+    def _extract(self, count: int) -> bytearray:
+        self._lines = self._counted = 0
+        self.count_no_longer()
+        return super()._extract(count)
 
     def _next_lines(self) -> list[bytearray] | None:
         """Return the lines of a head, of a hint too, and read past the empty lines before it.

@@ -11,6 +11,8 @@ gets a 502.
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
+from typing import cast
+
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http as http_layers
@@ -24,6 +26,8 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client
+
+from orgfence.proxy.wire.heads import HeadBuffer
 
 
 def install() -> None:
@@ -48,6 +52,8 @@ class FramingHttp1Client(Http1Client):
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         """Read the head of an answer; one that HTTP/2 does not have is broken."""
+        if isinstance(event, events.ConnectionClosed):
+            cast("HeadBuffer", self.buf).count_no_longer()
         reading = super().read_headers(event)
         request = self.request
         return self._refuse_101(reading) if request is not None and (request.is_http2 or request.is_http3) else reading

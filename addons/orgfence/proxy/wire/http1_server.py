@@ -10,7 +10,7 @@ request's head is seen before that goes upstream.
 What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import h11
 from mitmproxy.net.http.http1 import expected_http_body_size
@@ -27,6 +27,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from orgfence.proxy.wire.gate import Gate
+from orgfence.proxy.wire.heads import HeadBuffer
 
 _send = _http1.Http1Server.send
 _read_head = _http1.Http1Server.read_headers
@@ -59,6 +60,9 @@ def _send_or_end(self: _http1.Http1Server, event: HttpEvent) -> CommandGenerator
 
 
 def _read_head_and_chunks(self: _http1.Http1Server, event: events.ConnectionEvent) -> CommandGenerator[None]:
+    if isinstance(event, events.ConnectionClosed):
+        # Not kept until the garbage collector comes by. mitmproxy would log all of it, credentials too.
+        cast("HeadBuffer", self.buf).forget()
     for command in _read_head(self, event):
         if (
             isinstance(command, ReceiveHttp)

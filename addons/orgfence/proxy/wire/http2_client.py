@@ -10,7 +10,9 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 # mypy: allow-untyped-calls
 # Some of mitmproxy's constructors have no annotations.
 
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 
 from h2.errors import ErrorCodes
 from h2.events import Event as Http2Event
@@ -25,6 +27,8 @@ from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http2 import Http2Client
+
+from orgfence.proxy.wire.waiting import WaitingEvents
 
 
 def install() -> None:
@@ -58,6 +62,8 @@ class PatientHttp2Client(Http2Client):
         super().__init__(context)
         # h2 would neither send nor take anything after it.
         self.h2_conn._frame_dispatch_table[GoAwayFrame] = _receive_goaway
+        # Lists, of which no more is asked than of these.
+        self.stream_queue = defaultdict(partial(WaitingEvents, context.client))  # type: ignore[arg-type]
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if not isinstance(event, RequestProtocolError):

@@ -13,8 +13,9 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 import asyncio
 import time
 
+from h2.exceptions import ProtocolError
 from h2.frame_buffer import FrameBuffer
-from hyperframe.frame import Frame, HeadersFrame
+from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame, PushPromiseFrame
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator, Layer
@@ -25,6 +26,10 @@ from mitmproxy.proxy.layers.http._http2 import Http2Connection
 SLICE_SECONDS = 0.005
 #: How many frames that begin no request are handled before the clock is read again.
 _FRAMES = 16
+
+#: How long a head may be as it comes, in bytes; it waits for its last frame. nghttp2 and Node stop there as well, and
+#: h2 at as much when it is decoded, but only then.
+MAX_BLOCK = 64 * 1024
 
 _clock = time.perf_counter
 
@@ -40,6 +45,8 @@ class SlicedFrames(FrameBuffer):
     is_behind = False
     #: How many frames may be given; None: all.
     _may_give: int | None = None
+    #: How much has come of a head that is not complete.
+    _block = 0
 
     def allow_some(self) -> None:
         """Give up to the next request, or a few frames that begin none."""
@@ -53,6 +60,15 @@ class SlicedFrames(FrameBuffer):
         if self._may_give is not None:
             self._may_give = 0 if isinstance(frame, HeadersFrame) else self._may_give - 1
         return frame
+
+    def _update_header_buffer(self, f: Frame | None) -> Frame | None:
+        if isinstance(f, HeadersFrame | PushPromiseFrame | ContinuationFrame):
+            self._block += len(f.data)
+            if self._block > MAX_BLOCK:
+                raise ProtocolError("a head that does not end")
+            if "END_HEADERS" in f.flags:
+                self._block = 0
+        return super()._update_header_buffer(f)
 
     def __len__(self) -> int:
         """Return how many bytes there are."""

@@ -8,6 +8,7 @@ from orgfence.proxy.wire import (
     back_pressure,
     before_hello,
     broken_bodies,
+    client_hellos,
     closed_connections,
     connection_ends,
     early_answer,
@@ -22,6 +23,7 @@ from orgfence.proxy.wire import (
     request_lines,
     tls_ends,
     trailers,
+    write_buffers,
 )
 from orgfence.proxy.wire.gate import Gate
 
@@ -41,11 +43,13 @@ def install(gate: Gate, hooks: AddonManager) -> None:
         lengths,
         http2_server,
         broken_bodies,
+        client_hellos,
         closed_connections,
         connection_ends,
         error_pages,
         before_hello,
         tls_ends,
         trailers,
+        write_buffers,
     ):
         changed.install()

@@ -11,12 +11,15 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 
 import secrets
 import struct
+import time
 
 from mitmproxy import http
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator, Layer
 from mitmproxy.proxy.layers import websocket
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection
 from wsproto.frame_protocol import CloseReason, XorMaskerSimple
 
 from orgfence.proxy.wire.http2_reading import Slice
@@ -193,6 +196,45 @@ class FrameRelay:
             self._is_closing = True
         elif opcode not in _CONTROL:
             self._is_in_message = not first & _FIN
+
+
+#: In bytes, and in frames: what a view that shows messages keeps of one whose end has not come.
+MAX_MESSAGE = 16 * 1024 * 1024
+MAX_FRAMES = 16 * 1024
+
+
+def install_bounded() -> None:
+    """Hold no more of a WebSocket message in this process, where a view shows messages and mitmproxy holds them."""
+    # As above.
+    websocket.WebsocketLayer = BoundedWebsocket  # type: ignore[misc]
+
+
+class BoundedWebsocket(websocket.WebsocketLayer):
+    """One WebSocket connection, of which messages are kept; it ends where one is too big."""
+
+    def relay_messages(self, event: events.Event) -> CommandGenerator[None]:
+        """Pass on the messages that have come to their end."""
+        yield from super().relay_messages(event)
+        if self._handle_event != self.done and any(map(_is_too_big, (self.client_ws, self.server_ws))):
+            yield from self._end()
+
+    def _end(self) -> CommandGenerator[None]:
+        for relay in self.server_ws, self.client_ws:
+            if relay.state is ConnectionState.OPEN:
+                yield relay.send2(CloseConnection(CloseReason.MESSAGE_TOO_BIG))
+            yield commands.CloseConnection(relay.conn)
+            relay.frame_buf.clear()
+        assert self.flow.websocket is not None
+        self.flow.websocket.timestamp_end = time.time()
+        self.flow.websocket.close_code = CloseReason.MESSAGE_TOO_BIG
+        yield websocket.WebsocketEndHook(self.flow)
+        self.flow.live = False
+        # As mitmproxy does where it closes.
+        self._handle_event = self.done
+
+
+def _is_too_big(relay: websocket.WebsocketConnection) -> bool:
+    return len(relay.frame_buf) > MAX_FRAMES or sum(map(len, relay.frame_buf)) > MAX_MESSAGE
 
 
 class ForgottenMessages:
