@@ -13,7 +13,7 @@ from orgfence.core.policy.outside import Outside
 from orgfence.core.request import AWAITED, Authority, Body, Request
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
-from orgfence.policy_files import shipped_presets
+from orgfence.policy_source.files import shipped_presets
 
 NOW = 1_800_000_000.0
 CORP = "https://login.example.com"

@@ -10,8 +10,8 @@ from tests.bench.parts import Run
 from tests.bench.policies import policy
 from tests.bench.table import Row
 
-from orgfence.policy_files import PolicyFiles, read_policy
-from orgfence.policy_watch import PolicyWatch
+from orgfence.policy_source.files import PolicyFiles, read_policy
+from orgfence.policy_source.watch import PolicyWatch
 
 _RULES, _FILES = 10_000, 50
 _ROUNDS = 3

@@ -21,8 +21,8 @@ from tests.bench.table import Row
 from orgfence.core.policy.strict_yaml import MAX_BYTES
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics
-from orgfence.policy_files import open_policy
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.files import open_policy
+from orgfence.policy_source.in_force import PolicyInForce
 
 _BUDGET = 0.025
 _TICK, _INTERVAL, _LIMIT = 0.0005, 0.02, 40.0

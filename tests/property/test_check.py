@@ -29,7 +29,7 @@ from orgfence.core.request import Request
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.errors import StartError
-from orgfence.policy_files import open_policy
+from orgfence.policy_source.files import open_policy
 
 WITH_EXAMPLES = """\
 version: 1

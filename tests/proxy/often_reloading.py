@@ -4,7 +4,7 @@ import sys
 from functools import partial
 
 from orgfence.cli import main, run
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.in_force import PolicyInForce
 
 if __name__ == "__main__":
     often = partial(PolicyInForce, interval=float(sys.argv.pop(1)))

@@ -47,8 +47,8 @@ from tests.proxy.harness import DEADLINE, Address, ProxyProcess, RawClient, Upst
 from orgfence.core.ruleset import Ruleset
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics
-from orgfence.policy_files import open_policy, read_policy
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.files import open_policy, read_policy
+from orgfence.policy_source.in_force import PolicyInForce
 
 #: From the last write to the first request that is judged by it: two seconds, and as many as a busy machine may take.
 LIVE_WITHIN = 10.0

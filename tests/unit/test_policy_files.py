@@ -13,7 +13,7 @@ from orgfence.core.policy.faults import PolicyError
 from orgfence.core.policy.strict_yaml import MAX_BYTES
 from orgfence.core.reason import Enforcement
 from orgfence.errors import StartError
-from orgfence.policy_files import STARTER_NAME, PolicyFiles, open_policy, read_policy, read_starter
+from orgfence.policy_source.files import STARTER_NAME, PolicyFiles, open_policy, read_policy, read_starter
 
 DEADLINE = 20.0
 HEAD = "version: 1\nenforcement: block\n"
@@ -240,7 +240,7 @@ def test_a_folder_has_bounds_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     files = PolicyFiles.read(tmp_path)
     assert files.faults == (f"{tmp_path}: its files hold more than 32 MiB. No policy needs so many",)
     assert len(files.texts) == 4
-    monkeypatch.setattr("orgfence.policy_files._MAX_FILES", 5)
+    monkeypatch.setattr("orgfence.policy_source.files._MAX_FILES", 5)
     (fault,) = PolicyFiles.read(tmp_path).faults
     assert fault.startswith(f"{tmp_path}: cannot be read: it holds more than 5 policy files. ")
 

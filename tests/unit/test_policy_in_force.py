@@ -19,8 +19,8 @@ from orgfence.core.ruleset import Ruleset
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.log import configure_logging
 from orgfence.observe.metrics import Metrics
-from orgfence.policy_files import PolicyFiles, open_policy
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.files import PolicyFiles, open_policy
+from orgfence.policy_source.in_force import PolicyInForce
 
 DEADLINE = 20.0
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJvcmciOiJhY21lIn0.Zm9vYmFyc2VjcmV0"
@@ -417,7 +417,7 @@ def test_a_look_that_is_too_old_is_shown_as_a_failed_reload(file: Path, monkeypa
         return read(path, value_paths)
 
     monkeypatch.setattr(PolicyFiles, "read", hanging)
-    monkeypatch.setattr("orgfence.policy_in_force.MAX_LOOK_AGE", 0.5)
+    monkeypatch.setattr("orgfence.policy_source.in_force.MAX_LOOK_AGE", 0.5)
 
     async def run() -> None:
         hang.clear()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from orgfence.core.ruleset import Ruleset
-from orgfence.policy_files import PolicyFiles
-from orgfence.policy_watch import Broken, Change, PolicyWatch, Reloaded, Restored, Stumbled, WatchThread
+from orgfence.policy_source.files import PolicyFiles
+from orgfence.policy_source.watch import Broken, Change, PolicyWatch, Reloaded, Restored, Stumbled, WatchThread
 
 DEADLINE = 20.0
 

@@ -17,7 +17,7 @@ from orgfence.core.request import Authority
 from orgfence.core.rule import Issuer
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.selectors import Selector
-from orgfence.policy_files import shipped_presets
+from orgfence.policy_source.files import shipped_presets
 
 PRESET = b"""
 iss: https://login.preset.test

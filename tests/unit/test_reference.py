@@ -11,7 +11,7 @@ from tests.reference import CONFIG, SECTIONS
 from orgfence.core.policy.load import PolicyText, load_policy
 from orgfence.core.policy.outside import Outside
 from orgfence.core.policy.section import Section
-from orgfence.policy_files import shipped_presets
+from orgfence.policy_source.files import shipped_presets
 
 README = (CONFIG / "README.md").read_text()
 STALE = "stale: run `uv run python -m tests.reference`"

@@ -14,7 +14,7 @@ from orgfence.cli.schema import command
 from orgfence.core.policy.faults import PolicyError
 from orgfence.core.policy.schema import policy_schema
 from orgfence.core.policy.section import Section
-from orgfence.policy_files import shipped_presets
+from orgfence.policy_source.files import shipped_presets
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "policy.schema.json"

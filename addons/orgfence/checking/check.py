@@ -29,7 +29,7 @@ from orgfence.core.reason import Reason
 from orgfence.core.rule import Rule
 from orgfence.errors import StartError
 from orgfence.observe.redaction import printable, redact, redact_jwts
-from orgfence.policy_files import read_policy
+from orgfence.policy_source.files import read_policy
 
 
 def check_policies(paths: Iterable[Path], now: float, *, strict: bool) -> Report:

@@ -8,7 +8,7 @@ import structlog
 from orgfence.addresses import shown
 from orgfence.core.reason import Enforcement
 from orgfence.core.ruleset import Ruleset
-from orgfence.policy_files import LoadedPolicy
+from orgfence.policy_source.files import LoadedPolicy
 from orgfence.proxy.listening import Listening
 
 

@@ -18,8 +18,8 @@ from orgfence.errors import StartError
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.log import LogOutput, configure_logging
 from orgfence.observe.metrics import Metrics
-from orgfence.policy_files import LoadedPolicy, open_policy
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.files import LoadedPolicy, open_policy
+from orgfence.policy_source.in_force import PolicyInForce
 from orgfence.proxy.lifetime.draining import DRAIN_SECONDS
 from orgfence.proxy.listening import Listening
 from orgfence.proxy.reporter import Reporter

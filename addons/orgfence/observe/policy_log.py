@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from orgfence.policy_watch import Reloaded
+from orgfence.core.ruleset import Ruleset
 
 #: Those who mend these see the next ones afterwards.
 MAX_FAULTS = 10
@@ -16,7 +16,9 @@ MAX_RULES = 10
 MEND = "Mend what is wrong: the files are read again twice a second, and no restart is needed."
 
 
-def policy_reloaded(change: Reloaded, *, added: Sequence[str], removed: Sequence[str]) -> None:
+def policy_reloaded(
+    ruleset: Ruleset, *, files: int, seconds: float, added: Sequence[str], removed: Sequence[str]
+) -> None:
     """Tell that another policy is in force, and which rules have come and gone: one may be gone by mistake."""
     fields: dict[str, object] = {}
     for name, rules in (("added", added), ("removed", removed)):
@@ -24,10 +26,10 @@ def policy_reloaded(change: Reloaded, *, added: Sequence[str], removed: Sequence
             fields |= {name: list(rules[:MAX_RULES]), f"{name}_count": len(rules)}
     structlog.get_logger().info(
         "policy_reloaded",
-        generation=change.ruleset.generation,
-        rules=len(change.ruleset.rules),
-        files=change.files,
-        seconds=round(change.seconds, 3),
+        generation=ruleset.generation,
+        rules=len(ruleset.rules),
+        files=files,
+        seconds=round(seconds, 3),
         **fields,
     )
 

@@ -15,7 +15,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from orgfence.addresses import Address, shown
 from orgfence.errors import StartError
 from orgfence.observe.admin import Readiness
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.in_force import PolicyInForce
 
 
 @dataclass(frozen=True, slots=True)

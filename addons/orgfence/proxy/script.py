@@ -21,8 +21,8 @@ from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.log import configure_logging
 from orgfence.observe.metrics import Metrics
-from orgfence.policy_files import open_policy
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.files import open_policy
+from orgfence.policy_source.in_force import PolicyInForce
 from orgfence.proxy.addon import STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.content_view import OrgfenceContentview
 from orgfence.proxy.interception.own_addresses import OwnAddresses

@@ -15,7 +15,7 @@ from orgfence.addresses import shown
 from orgfence.errors import StartError
 from orgfence.observe.admin import AdminServer, Readiness
 from orgfence.observe.metrics import Metrics
-from orgfence.policy_in_force import PolicyInForce
+from orgfence.policy_source.in_force import PolicyInForce
 from orgfence.proxy.addon import STREAM_ABOVE, STREAM_ABOVE_WITH_VIEW, Orgfence
 from orgfence.proxy.interception import silent_tunnels
 from orgfence.proxy.interception.own_addresses import OwnAddresses

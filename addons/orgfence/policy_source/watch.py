@@ -17,7 +17,7 @@ from orgfence.core.policy.faults import PolicyError
 from orgfence.core.ruleset import Ruleset
 from orgfence.errors import StartError
 from orgfence.piecewise import free_frames, free_unused
-from orgfence.policy_files import PolicyFiles
+from orgfence.policy_source.files import PolicyFiles
 
 #: Between two looks. A change is seen by the next, loaded by the one after it, and waits for a third where it names
 #: files of values that were not known before: live within two seconds.

@@ -19,8 +19,8 @@ from orgfence.observe.metrics import Metrics, Stage
 from orgfence.observe.policy_log import MEND, first_faults, policy_reload_failed, policy_reloaded, policy_restored
 from orgfence.observe.redaction import printable, redact_jwts
 from orgfence.piecewise import free
-from orgfence.policy_files import LoadedPolicy, PolicyFiles
-from orgfence.policy_watch import INTERVAL, Broken, Change, PolicyWatch, Reloaded, Restored, WatchThread
+from orgfence.policy_source.files import LoadedPolicy, PolicyFiles
+from orgfence.policy_source.watch import INTERVAL, Broken, Change, PolicyWatch, Reloaded, Restored, WatchThread
 
 #: Seconds after which a look is too old to say what the files hold. They are looked at twice a second, and the largest
 #: policy takes some seconds to load.
@@ -136,7 +136,13 @@ class PolicyInForce:
         self._log.repeat = change.ruleset.handling.log_repeat
         self._metrics.set_policy(change.ruleset)
         self._metrics.count_reload(True, now)
-        policy_reloaded(change, added=sorted(after - before), removed=sorted(before - after))
+        policy_reloaded(
+            change.ruleset,
+            files=change.files,
+            seconds=change.seconds,
+            added=sorted(after - before),
+            removed=sorted(before - after),
+        )
 
     def _keep(self, change: Broken) -> None:
         generation = self.ruleset.generation
