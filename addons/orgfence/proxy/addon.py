@@ -19,16 +19,18 @@ from orgfence.core.reason import Action, Enforcement, Reason, Verdict
 from orgfence.core.request import AWAITED, UNREAD
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
+from orgfence.enforcement.annotation import header_value, outcome_value
+from orgfence.enforcement.denial import bare_denial, deny
+from orgfence.enforcement.report import Report
 from orgfence.observe.metrics import Refused, Stage
-from orgfence.proxy import annotation, options
-from orgfence.proxy.answer import answer, bare_answer
+from orgfence.proxy import options
+from orgfence.proxy.applying import annotate, call_of, response_of, strip, strip_named
 from orgfence.proxy.case import Case
 from orgfence.proxy.exchanges import Exchanges
 from orgfence.proxy.held_bodies import HeldBodies
 from orgfence.proxy.interception.own_addresses import REQUESTED, OwnAddresses
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.request_of import body_by_head, body_of, request_of
-from orgfence.proxy.shown import Shown
 from orgfence.proxy.wire.gate import Hold
 
 
@@ -130,7 +132,7 @@ class Orgfence:
             return
         try:
             response.stream = response.stream or self._is_streamed(response)
-            annotation.strip(response.headers)
+            strip(response.headers)
             self._annotate_response(flow, response, case, case.inspection)
             self._exchanges.answer_begun(flow, response, case)
         except Exception as error:  # noqa: BLE001 - the request was judged; its answer must still reach the client
@@ -190,7 +192,7 @@ class Orgfence:
         case.inspection = inspection
         try:
             # First, so that it holds also where the rest fails and the request goes on.
-            annotation.strip(flow.request.headers)
+            strip(flow.request.headers)
             if case.ruleset.stripped_headers:
                 self._strip(flow, case, inspection)
             self._enforce(flow, case, inspection)
@@ -199,7 +201,7 @@ class Orgfence:
         except Exception as error:  # noqa: BLE001 - as above
             inspection = self._refuse(flow, case, error)
         case.seconds += time.perf_counter() - started
-        self._reporter.inspected(flow, inspection, case.ruleset, case.shown, case.seconds)
+        self._reporter.inspected(flow, inspection, case.ruleset, case.report, case.seconds)
 
     def _inspect(self, flow: http.HTTPFlow, case: Case, *, unread: bool) -> Inspection | NeedBody:
         """Ask the core: of what was held with its body, of all else with what its head says of it."""
@@ -221,26 +223,26 @@ class Orgfence:
             # Our own hook failed, or another addon has kept it from being called.
             if (case is None or case.inspection is None) and flow.response is None:
                 case = case or _begin(flow, self._ruleset)
-                annotation.strip(flow.request.headers)
+                strip(flow.request.headers)
                 inspection = self._refuse(flow, case, RuntimeError("the request was not judged"))
                 self._reporter.inspected(flow, inspection, case.ruleset, None, case.seconds)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the request must not go on
             self._reporter.failed(Stage.ENFORCE, error)
-            return bare_answer()
+            return response_of(bare_denial())
         return flow.response
 
     def _refuse(self, flow: http.HTTPFlow, case: Case, error: Exception) -> Inspection:
         """Handle a request for which enforcement itself failed, by what the rules that matched would do at worst."""
         self._reporter.failed(Stage.ENFORCE, error)
         # What it would say is no longer so.
-        case.shown = None
+        case.report = None
         inspection = case.inspection or UNMATCHED
         blocked = inspection.action is Action.BLOCKED
         undetermined = [decision.rule.undetermined for decision in inspection.decisions if decision.rule]
         worst = Enforcement.BLOCK if blocked else max(undetermined, default=case.ruleset.strictest)
         inspection = case.inspection = _undecided(worst)
         if inspection.action is Action.BLOCKED:
-            flow.response = bare_answer()
+            flow.response = response_of(bare_denial())
         return inspection
 
     def _strip(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
@@ -250,17 +252,17 @@ class Orgfence:
         unknown = bool(inspection.decisions) and all(decision.rule is None for decision in inspection.decisions)
         for rule in stripped if unknown else [decision.rule for decision in inspection.decisions]:
             if rule is not None and rule in stripped:
-                annotation.strip_named(flow.request.headers, stripped[rule])
+                strip_named(flow.request.headers, stripped[rule])
 
     def _enforce(self, flow: http.HTTPFlow, case: Case, inspection: Inspection) -> None:
         deciding, handling = inspection.deciding, case.ruleset.handling
         if deciding is not None and deciding.verdict is not Verdict.ALLOW:
-            shown = case.shown = Shown.of(flow, deciding, case.ruleset)
+            report = case.report = Report.of(call_of(flow), inspection, case.ruleset)
             if inspection.action is Action.BLOCKED:
-                flow.response = answer(flow.request, deciding, shown)
+                flow.response = response_of(deny(report))
                 return
             if inspection.action is Action.ANNOTATED and handling.annotate_request:
-                annotation.annotate(flow.request.headers, shown.header)
+                annotate(flow.request.headers, header_value(report))
         # Of what was held nothing is left that could be streamed; or the stream that holds it sees to it.
         if case.body_limit is None:
             flow.request.stream = self._is_streamed(flow.request)
@@ -281,16 +283,15 @@ class Orgfence:
         if deciding is None:
             return
         refusals = _REFUSALS if case.exchange is None else _REFUSALS_OF_ISSUERS
-        if inspection.action is Action.ANNOTATED and case.shown is not None:
-            annotation.annotate(response.headers, case.shown.header)
+        if inspection.action is Action.ANNOTATED and case.report is not None:
+            annotate(response.headers, header_value(case.report))
         elif (
             deciding.verdict is Verdict.ALLOW
             and response.status_code in refusals
             and deciding.rule is not None
             and deciding.rule.enforcement is not Enforcement.OBSERVE
         ):
-            value = annotation.outcome_value(deciding.rule.id, response.status_code)
-            annotation.annotate(response.headers, value)
+            annotate(response.headers, outcome_value(deciding.rule.id, response.status_code))
 
 
 def _begin(flow: http.HTTPFlow, ruleset: Ruleset) -> Case:

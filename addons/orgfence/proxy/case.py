@@ -4,16 +4,16 @@ from orgfence.core.decision import Inspection
 from orgfence.core.oauth.exchange import Endpoint, Exchange
 from orgfence.core.oauth.ledger import Begun
 from orgfence.core.ruleset import Ruleset
-from orgfence.proxy.shown import Shown
+from orgfence.enforcement.report import Report
 
 
 class Case:
-    """One request: by what it is judged, what was found, and what was said of it."""
+    """One request: by what it is judged, what was found, and what is said of it."""
 
     #: None until it is judged.
     inspection: Inspection | None = None
-    #: None for an allow.
-    shown: Shown | None = None
+    #: What is said of it; None for an allow.
+    report: Report | None = None
     #: How much of a body is read, where a rule reads it and the request has to wait for it.
     body_limit: int | None = None
     #: How long it took to judge.

@@ -8,7 +8,8 @@ import yaml
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
-from orgfence.proxy.own_secrets import redactor_of
+from orgfence.enforcement.redaction import redactor_of
+from orgfence.proxy.applying import call_of
 
 
 class OrgfenceContentview(Contentview):
@@ -23,7 +24,7 @@ class OrgfenceContentview(Contentview):
             raise TypeError("orgfence judges HTTP requests only")
         document = {
             "decision": metadata.flow.metadata.get("orgfence", "allow, or no rule matched"),
-            "token (unverified)": redactor_of(metadata.flow, None).tree(_claims(metadata.flow.request)),
+            "token (unverified)": redactor_of(call_of(metadata.flow), None).tree(_claims(metadata.flow.request)),
         }
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 

@@ -21,12 +21,13 @@ from orgfence.core.oauth.refusal import explain_refusal
 from orgfence.core.reason import Action, Verdict
 from orgfence.core.request import Authority, canonical_name
 from orgfence.core.ruleset import Ruleset
-from orgfence.proxy import annotation
-from orgfence.proxy.answer import oauth_error
+from orgfence.enforcement.annotation import header_value
+from orgfence.enforcement.denial import deny_token
+from orgfence.enforcement.report import Report
+from orgfence.proxy.applying import annotate, call_of, response_of, strip
 from orgfence.proxy.case import Case
 from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.request_of import request_of
-from orgfence.proxy.shown import Shown
 
 
 class Exchanges:
@@ -104,30 +105,22 @@ class Exchanges:
         self, flow: http.HTTPFlow, response: http.Response, case: Case, decision: Decision, started: float
     ) -> Inspection:
         """Carry out what was decided on an answer, and report it."""
-        inspection, shown = Inspection.of((decision,)), None
+        inspection, report = Inspection.of((decision,)), None
         if decision.verdict is not Verdict.ALLOW:
-            shown = Shown.of(flow, decision, case.ruleset)
-            self._enforce(flow, response, case, inspection, decision, shown)
+            report = Report.of(call_of(flow), inspection, case.ruleset)
+            self._enforce(flow, response, report)
         seconds = time.perf_counter() - started
-        self._reporter.issued(flow, inspection, case.ruleset, shown, seconds)
+        self._reporter.issued(flow, inspection, case.ruleset, report, seconds)
         return inspection
 
-    def _enforce(
-        self,
-        flow: http.HTTPFlow,
-        response: http.Response,
-        case: Case,
-        inspection: Inspection,
-        decision: Decision,
-        shown: Shown,
-    ) -> None:
-        if inspection.action is Action.BLOCKED:
-            error = oauth_error(flow.request, decision, shown)
+    def _enforce(self, flow: http.HTTPFlow, response: http.Response, report: Report) -> None:
+        if report.action is Action.BLOCKED:
+            error = response_of(deny_token(report))
             flow.response = error if response.raw_content is not None else _in_place_of_what_comes(error)
-        elif inspection.action is Action.ANNOTATED:
+        elif report.action is Action.ANNOTATED:
             # What the request was annotated with says less.
-            annotation.strip(response.headers)
-            annotation.annotate(response.headers, shown.header)
+            strip(response.headers)
+            annotate(response.headers, header_value(report))
 
     def _explain_refusal(
         self,

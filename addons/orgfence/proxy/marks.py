@@ -6,10 +6,9 @@ types only, since flows are saved; and never the raw token.
 
 from mitmproxy import http
 
-from orgfence.core.decision import Decision
 from orgfence.core.escapes import text_of
 from orgfence.core.reason import Action
-from orgfence.proxy.shown import Shown
+from orgfence.enforcement.report import Report
 
 _MARKERS = {
     Action.BLOCKED: ":no_entry:",
@@ -18,22 +17,21 @@ _MARKERS = {
 }
 
 
-def mark(flow: http.HTTPFlow, action: Action, decision: Decision, shown: Shown) -> None:
+def mark(flow: http.HTTPFlow, report: Report) -> None:
     """Mark a flow whose inspection is not `allow`."""
-    explanation = shown.explanation
-    rule = "" if decision.rule is None else decision.rule.id
-    flow.marked = _MARKERS[action]
-    flow.comment = f"{action}: {decision.reason} (rule {rule or '-'}). {explanation.detail}"
+    decision, explanation, rule = report.decision, report.explanation, report.rule_id or ""
+    flow.marked = _MARKERS[report.action]
+    flow.comment = f"{report.action}: {decision.reason} (rule {rule or '-'}). {explanation.detail}"
     flow.metadata["orgfence"] = {
-        "id": shown.id,
-        "action": str(action),
+        "id": report.id,
+        "action": str(report.action),
         "verdict": str(decision.verdict),
         "reason": str(decision.reason),
         "rule": rule,
         "requested_orgs": list(explanation.requested_orgs),
         "granted_orgs": list(explanation.granted_orgs),
         "advice": list(explanation.advice),
-        **_claims(decision, shown),
+        **_claims(report),
     }
 
 
@@ -42,8 +40,8 @@ def mark_outcome(flow: http.HTTPFlow, rule_id: str, status: int) -> None:
     flow.comment = f"allow; outcome={status} (rule {rule_id}). The org is right; upstream refused for another reason."
 
 
-def _claims(decision: Decision, shown: Shown) -> dict[str, object]:
-    token, show = decision.token, shown.redactor.value
+def _claims(report: Report) -> dict[str, object]:
+    token, show = report.decision.token, report.redactor.value
     if token is None:
         return {}
     return {

@@ -1,58 +1,55 @@
-"""A flow and its inspection, as the log may know them: chosen fields, no credential among them."""
+"""What the log may know of a report and of an outcome: chosen fields, no credential among them."""
 
 from typing import TypedDict
 
-from mitmproxy import http
-
-from orgfence.core.catalogue import Explanation
 from orgfence.core.decision import Decision, Inspection
 from orgfence.core.routing.host_overrides import HOST_OVERRIDES
 from orgfence.core.showing.redactor import Redactor
+from orgfence.enforcement.call import Call, values_of
+from orgfence.enforcement.redaction import redactor_of
+from orgfence.enforcement.report import Report
 from orgfence.observe.inspection_log import InspectionRecord, trace_id_of
-from orgfence.proxy.own_secrets import redactor_of
-from orgfence.proxy.shown import Shown
 
 # What APIs call the id by which their operators find a request again, most telling first.
-_CORRELATION_HEADERS = ("inin-correlation-id", "x-correlation-id", "x-request-id", "x-amzn-requestid")
+_CORRELATION_HEADERS = (b"inin-correlation-id", b"x-correlation-id", b"x-request-id", b"x-amzn-requestid")
 
 
-def inspection_record(
-    flow: http.HTTPFlow, inspection: Inspection, deciding: Decision, shown: Shown, generation: str
-) -> InspectionRecord:
+def inspection_record(report: Report) -> InspectionRecord:
     """Return what is logged of an inspection that is not `allow`."""
-    explanation, token, faults = shown.explanation, deciding.token, deciding.faults
+    deciding, explanation = report.decision, report.explanation
+    token, faults = deciding.token, deciding.faults
     return InspectionRecord(
-        id=shown.id,
-        action=inspection.action,
+        id=report.id,
+        action=report.action,
         verdict=deciding.verdict,
         reason=deciding.reason,
-        rule=_rule_id(deciding),
+        rule=report.rule_id,
         enforcement=deciding.enforcement,
         requested_orgs=explanation.requested_orgs,
         granted_orgs=explanation.granted_orgs,
         token_issuer=None if token is None else token.issuer,
         unverified=token is not None and not token.verified,
-        advice=_advice(deciding, explanation, shown.redactor),
-        **_of_flow(flow, shown.redactor),
+        advice=_advice(report),
+        **_of_call(report.call, report.redactor),
         path_template=deciding.path_template,
-        generation=generation,
+        generation=report.generation,
         step=None if deciding.exchange is None else deciding.exchange.step,
         faults=tuple(fault.reason for fault in faults) if len(faults) > 1 else (),
-        lineage=shown.redactor.sentence(deciding.lineage),
+        lineage=report.redactor.sentence(deciding.lineage),
         host_from=HOST_OVERRIDES[deciding.override] if deciding.override else None,
     )
 
 
-def _advice(deciding: Decision, explanation: Explanation, redactor: Redactor) -> str | None:
+def _advice(report: Report) -> str | None:
     """Return what to do in one line: of each fault of an exchange the first step, without the URLs of the others."""
-    steps = [fault.advice[0] for fault in deciding.faults if fault.advice]
+    steps = [fault.advice[0] for fault in report.decision.faults if fault.advice]
     if steps:
-        return redactor.sentence(" ".join(steps))
-    return explanation.advice[0] if explanation.advice else None
+        return report.redactor.sentence(" ".join(steps))
+    return report.explanation.advice[0] if report.explanation.advice else None
 
 
 def outcome_record(
-    flow: http.HTTPFlow,
+    call: Call,
     inspection: Inspection,
     deciding: Decision,
     generation: str,
@@ -60,23 +57,23 @@ def outcome_record(
     advice: str | None = None,
 ) -> InspectionRecord:
     """Return what is logged of an allow that upstream itself refused, with advice where there is better than common."""
-    response = flow.response
-    headers = {} if response is None else response.headers
-    redactor = redactor_of(flow, deciding.rule)
-    correlation_id = next((headers[name] for name in _CORRELATION_HEADERS if name in headers), None)
+    redactor = redactor_of(call, deciding.rule)
+    fields = () if call.answer is None else call.answer.fields
+    found = (values_of(fields, name) for name in _CORRELATION_HEADERS)
+    correlation_id = next((", ".join(values) for values in found if values), None)
     return InspectionRecord(
         id=None,
         action=inspection.action,
         verdict=deciding.verdict,
         reason=deciding.reason,
-        rule=_rule_id(deciding),
+        rule=None if deciding.rule is None else deciding.rule.id,
         enforcement=deciding.enforcement,
         requested_orgs=(),
         granted_orgs=(),
         token_issuer=None,
         unverified=False,
         advice=redactor.sentence(advice) if advice else _REFUSED_UPSTREAM,
-        **_of_flow(flow, redactor),
+        **_of_call(call, redactor),
         path_template=deciding.path_template,
         generation=generation,
         correlation_id=None if correlation_id is None else redactor.value(correlation_id),
@@ -87,11 +84,7 @@ def outcome_record(
 _REFUSED_UPSTREAM = "The org is right; look for a scope, a role or a permission that the token's user or app lacks."
 
 
-def _rule_id(decision: Decision) -> str | None:
-    return None if decision.rule is None else decision.rule.id
-
-
-class _OfFlow(TypedDict):
+class _OfCall(TypedDict):
     client: str
     method: str
     host: str
@@ -99,13 +92,13 @@ class _OfFlow(TypedDict):
     trace_id: str | None
 
 
-def _of_flow(flow: http.HTTPFlow, redactor: Redactor) -> _OfFlow:
+def _of_call(call: Call, redactor: Redactor) -> _OfCall:
     """Return what the request says of itself."""
-    trace_id = trace_id_of(flow.request.headers.get("traceparent", ""))
+    trace_id = trace_id_of(", ".join(values_of(call.request.headers, b"traceparent")))
     return {
-        "client": str(flow.client_conn.peername[0]),
-        "method": redactor.value(flow.request.method),
-        "host": redactor.host(flow.request.host),
-        "path": redactor.path(flow.request.path.partition("?")[0]),
+        "client": call.client,
+        "method": redactor.value(call.method),
+        "host": redactor.host(call.host),
+        "path": redactor.path(call.path),
         "trace_id": None if trace_id is None else redactor.value(trace_id),
     }

@@ -14,15 +14,16 @@ from orgfence.core.catalogue import CATALOGUE
 from orgfence.core.decision import Inspection
 from orgfence.core.reason import Reason, Verdict
 from orgfence.core.ruleset import Ruleset
+from orgfence.enforcement.redaction import redactor_of
+from orgfence.enforcement.report import Report
 from orgfence.observe.inspection_log import InspectionLog
 from orgfence.observe.metrics import Metrics, Refused, Stage, Unguarded
 from orgfence.observe.notices import Notices
+from orgfence.proxy.applying import call_of
 from orgfence.proxy.interception.tls_failures import TlsFailure, failure_of, trust_advice
 from orgfence.proxy.marks import mark, mark_outcome
-from orgfence.proxy.own_secrets import redactor_of
 from orgfence.proxy.records import inspection_record, outcome_record
 from orgfence.proxy.request_of import listen_port_of
-from orgfence.proxy.shown import Shown
 
 
 class Reporter:
@@ -36,7 +37,7 @@ class Reporter:
         self._reverse = _ReverseListeners()
 
     def inspected(
-        self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, shown: Shown | None, seconds: float
+        self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, report: Report | None, seconds: float
     ) -> None:
         """Tell of an inspection by this ruleset, which held the request up for this long."""
         try:
@@ -50,9 +51,9 @@ class Reporter:
             for decision in inspection.decisions:
                 if decision.error is not None:
                     self.failed(Stage.INSPECT, decision.error)
-            if shown is not None:
-                mark(flow, inspection.action, deciding, shown)
-                self._log.write(inspection_record(flow, inspection, deciding, shown, ruleset.generation))
+            if report is not None:
+                mark(flow, report)
+                self._log.write(inspection_record(report))
         except Exception as error:  # noqa: BLE001 - what fails to be told was still decided
             self.failed(Stage.REPORT, error)
 
@@ -70,12 +71,12 @@ class Reporter:
                 return
             if deciding.verdict is Verdict.ALLOW and deciding.rule is not None:
                 mark_outcome(flow, deciding.rule.id, status)
-                self._log.write(outcome_record(flow, inspection, deciding, ruleset.generation, status))
+                self._log.write(outcome_record(call_of(flow), inspection, deciding, ruleset.generation, status))
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
 
     def issued(
-        self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, shown: Shown | None, seconds: float
+        self, flow: http.HTTPFlow, inspection: Inspection, ruleset: Ruleset, report: Report | None, seconds: float
     ) -> None:
         """Tell of what an issuer has issued, by a decision on its answer."""
         try:
@@ -83,9 +84,9 @@ class Reporter:
             deciding = inspection.deciding
             if deciding is not None and deciding.error is not None:
                 self.failed(Stage.RESPONSE, deciding.error)
-            if deciding is not None and shown is not None:
-                mark(flow, inspection.action, deciding, shown)
-                self._log.write(inspection_record(flow, inspection, deciding, shown, ruleset.generation))
+            if report is not None:
+                mark(flow, report)
+                self._log.write(inspection_record(report))
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
 
@@ -96,8 +97,9 @@ class Reporter:
         try:
             deciding = inspection.deciding
             if deciding is not None:
-                flow.comment = f"outcome={status}. {redactor_of(flow, deciding.rule).sentence(why)}"
-                self._log.write(outcome_record(flow, inspection, deciding, ruleset.generation, status, why))
+                call = call_of(flow)
+                flow.comment = f"outcome={status}. {redactor_of(call, deciding.rule).sentence(why)}"
+                self._log.write(outcome_record(call, inspection, deciding, ruleset.generation, status, why))
         except Exception as error:  # noqa: BLE001 - as above
             self.failed(Stage.REPORT, error)
 

@@ -13,8 +13,7 @@ from mitmproxy.net.http.http1 import expected_http_body_size
 from mitmproxy.proxy.mode_specs import TransparentMode
 
 from orgfence.core.request import AWAITED, UNREAD, Authority, Body, Request
-
-type Fields = tuple[tuple[bytes, bytes], ...]
+from orgfence.enforcement.grpc import is_grpc
 
 
 def request_of(flow: http.HTTPFlow) -> Request:
@@ -68,18 +67,6 @@ def body_of(request: http.Request, limit: int) -> bytes | Literal[Body.UNREAD]:
     if content is None or len(content) > limit or _is_coded_in_transfer(request):
         return UNREAD
     return content
-
-
-def is_grpc(fields: Fields) -> bool:
-    """Return whether a request is a gRPC call: its client may wait for an answer before it ends its body.
-
-    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md: the media type, then `+` and a message format.
-    """
-    for name, value in fields:
-        if len(name) == 12 and name.lower() == b"content-type":
-            media_type = value.strip().lower()
-            return media_type.startswith(b"application/grpc") and not media_type.startswith(b"application/grpc-web")
-    return False
 
 
 def _is_coded_in_transfer(request: http.Request) -> bool:

@@ -15,11 +15,12 @@ from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from orgfence.core.ruleset import Ruleset
-from orgfence.proxy.answer import answer
+from orgfence.enforcement.denial import deny
+from orgfence.enforcement.report import Report
+from orgfence.proxy.applying import call_of, response_of
 from orgfence.proxy.interception.own_addresses import REQUESTED, OwnAddresses
 from orgfence.proxy.lifetime.in_flight import handler_of
 from orgfence.proxy.reporter import Reporter
-from orgfence.proxy.shown import Shown
 
 type _Ends = tuple[object, ...]
 
@@ -49,11 +50,10 @@ class OwnPorts:
         request = flow.request
         if not await self._own.is_own(request.data.host, request.data.port):
             return
-        assert REQUESTED.deciding is not None
         ruleset = self._in_force()
-        shown = Shown.of(flow, REQUESTED.deciding, ruleset)
-        flow.response = answer(request, REQUESTED.deciding, shown)
-        self._reporter.inspected(flow, REQUESTED, ruleset, shown, time.perf_counter() - started)
+        report = Report.of(call_of(flow), REQUESTED, ruleset)
+        flow.response = response_of(deny(report))
+        self._reporter.inspected(flow, REQUESTED, ruleset, report, time.perf_counter() - started)
 
     def server_connect(self, data: ServerConnectionHookData) -> Awaitable[None] | None:
         """Dial no address of ours."""

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Set
 
-from mitmproxy import http
-
-from orgfence.core.catalogue import Explanation
-from orgfence.core.decision import Decision
 from orgfence.core.request import OF_THE_CONNECTION, Spellings, canonical_name
+from orgfence.enforcement.call import Fields
+from orgfence.enforcement.report import Report
 
 HEADER = b"Orgfence"
 # What servers accept as one header field starts near 4 KiB; an annotation is a small guest among the others.
@@ -15,19 +13,18 @@ MAX_HEADER_BYTES = 1024
 # Two lists of this length and the rest of the item stay within the maximum.
 _MAX_LIST_CHARACTERS = 300
 
-type Headers = tuple[tuple[bytes, bytes], ...]
 
-
-def header_value(decision: Decision, explanation: Explanation, inspection_id: str) -> bytes:
-    """Return the field value for a decision that is not `allow`.
+def header_value(report: Report) -> bytes:
+    """Return the field value for an inspection that is not `allow`.
 
     https://www.rfc-editor.org/rfc/rfc9651#section-3.3: an item, here a token, with parameters.
     """
+    decision, told = report.decision, report.told
     value = f"{decision.verdict}; reason={decision.reason}"
-    if decision.rule is not None:
-        value += f"; rule={_string(decision.rule.id)}"
-    value += f'; id="{inspection_id}"'
-    for key, orgs in (("requested", explanation.requested_orgs), ("granted", explanation.granted_orgs)):
+    if report.rule_id is not None:
+        value += f"; rule={_string(report.rule_id)}"
+    value += f'; id="{report.id}"'
+    for key, orgs in (("requested", told.requested_orgs), ("granted", told.granted_orgs)):
         if orgs:
             value += f"; {key}={_string(_listed(orgs))}"
     return value.encode("ascii")
@@ -38,33 +35,30 @@ def outcome_value(rule_id: str, status: int) -> bytes:
     return f"allow; outcome={status}; rule={_string(rule_id)}".encode("ascii")
 
 
-def strip(headers: http.Headers) -> None:
-    """Remove every `Orgfence` field, its look-alikes, and its name from what would have it removed on the next hop."""
-    fields: Headers = headers.fields
+def stripped(fields: Fields) -> Fields:
+    """Return the fields without any `Orgfence`, its look-alikes, and its name in what would have it removed.
+
+    The same object where there is nothing of this.
+    """
     harmless = _HARMLESS.known
     for name, value in fields:
         if name in harmless:
             continue
         is_connection = _is_connection(name)
         if _names_us(value) if is_connection else _is_ours(name):
-            headers.fields = tuple(_without(_is_ours, fields))
-            return
+            return tuple(_without(_is_ours, fields))
         if not is_connection:
             _HARMLESS.learn(name)
+    return fields
 
 
 #: What needs no look, so that a field which passes costs one look-up.
 _HARMLESS = Spellings()
 
 
-def strip_named(headers: http.Headers, names: Set[bytes]) -> None:
-    """Remove every field of these canonical names, however it is spelled, and what would have it removed."""
-    headers.fields = tuple(_without(lambda name: canonical_name(name) in names, headers.fields))
-
-
-def annotate(headers: http.Headers, value: bytes) -> None:
-    """Add the field; `strip` has removed all others."""
-    headers.fields = (*headers.fields, (HEADER, value))
+def without(fields: Fields, names: Set[bytes]) -> Fields:
+    """Return the fields without these canonical names, however they are spelled, and what would have them removed."""
+    return tuple(_without(lambda name: canonical_name(name) in names, fields))
 
 
 def _is_ours(name: bytes) -> bool:
@@ -89,7 +83,7 @@ _CONNECTION = frozenset({b"connection", b"proxy-connection"})
 _SEPARATORS = re.compile(rb"[\s;]+")
 
 
-def _without(unwanted: Callable[[bytes], bool], fields: Headers) -> Iterable[tuple[bytes, bytes]]:
+def _without(unwanted: Callable[[bytes], bool], fields: Fields) -> Iterable[tuple[bytes, bytes]]:
     for name, value in fields:
         if unwanted(name):
             continue

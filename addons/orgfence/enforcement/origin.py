@@ -5,26 +5,25 @@ of an answer let that page read it, so it must not say whose token it was. A pag
 itself.
 """
 
-from mitmproxy import http
-
 from orgfence.core.rule import PlaceKind, Rule
+from orgfence.enforcement.call import Call, values_of
 
 
-def is_readable_by_others(flow: http.HTTPFlow, rule: Rule | None) -> bool:
+def is_readable_by_others(call: Call, rule: Rule | None) -> bool:
     """Return whether the answer goes to a page of another origin that may not know what the browser has sent."""
-    headers = flow.request.headers
-    origins = headers.get_all("origin")
-    if not origins or rule is None or not _is_sent_by_browser(headers, rule):
+    origins = values_of(call.request.headers, b"origin")
+    if not origins or rule is None or not _is_sent_by_browser(call, rule):
         return False
-    return not _is_own_origin(flow, origins)
+    return not _is_own_origin(call, origins)
 
 
-def _is_sent_by_browser(headers: http.Headers, rule: Rule) -> bool:
+def _is_sent_by_browser(call: Call, rule: Rule) -> bool:
     """Return whether the rule may have read its credential, or the org, from what a browser adds by itself."""
     kinds = {*(place.kind for place in rule.places), *(source.kind for source in rule.org)}
-    if "cookie" in headers and PlaceKind.COOKIE in kinds:
+    headers = call.request.headers
+    if PlaceKind.COOKIE in kinds and values_of(headers, b"cookie"):
         return True
-    schemes = [value.split(None, 1)[:1] for value in headers.get_all("authorization")]
+    schemes = [value.split(None, 1)[:1] for value in values_of(headers, b"authorization")]
     return any(words and words[0].lower() in _SENT_BY_BROWSERS for words in schemes)
 
 
@@ -33,15 +32,16 @@ def _is_sent_by_browser(headers: http.Headers, rule: Rule) -> bool:
 _SENT_BY_BROWSERS = frozenset({"basic", "digest", "negotiate", "ntlm"})
 
 
-def _is_own_origin(flow: http.HTTPFlow, origins: list[str]) -> bool:
+def _is_own_origin(call: Call, origins: list[str]) -> bool:
     """Return whether the page is the called server's own."""
-    headers = flow.request.headers
+    headers = call.request.headers
     # No script can set this field: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
-    if headers.get_all("sec-fetch-site") == ["same-origin"]:
+    if values_of(headers, b"sec-fetch-site") == ["same-origin"]:
         return True
-    hosts = headers.get_all("host") or [flow.request.authority]
+    # In HTTP/2 the last name of the host is `:authority`.
+    hosts = values_of(headers, b"host") or [call.request.authorities[-1].name.decode("utf-8", "surrogateescape")]
     # Towards the client: what a proxy in front of this one has unwrapped is not known here.
-    scheme = "https" if flow.client_conn.tls_established else "http"
+    scheme = "https" if call.is_tls else "http"
     own = {f"{scheme}://{host}".lower().removesuffix(f":{_DEFAULT_PORTS[scheme]}") for host in hosts}
     return len(own) == 1 and {origin.strip().lower() for origin in origins} == own
 
