@@ -22,7 +22,7 @@ from orgfence.core.tokens.cache import TokenCache
 from orgfence.enforcement.annotation import header_value, outcome_value
 from orgfence.enforcement.denial import bare_denial, deny
 from orgfence.enforcement.report import Report
-from orgfence.observe.metrics import Refused, Stage
+from orgfence.observe.metrics import Stage
 from orgfence.proxy import options
 from orgfence.proxy.applying import annotate, call_of, response_of, strip, strip_named
 from orgfence.proxy.case import Case
@@ -85,7 +85,7 @@ class Orgfence:
         # What mitmproxy itself refuses, or another addon has answered (a 407), goes nowhere.
         if flow.error is not None or flow.response is not None:
             if flow.error is not None:
-                self._reporter.refused(Refused.BAD_REQUEST)
+                self._reporter.refused_unread()
             self._reporter.unjudged()
             return None
         case = _begin(flow, self._ruleset)
@@ -165,7 +165,7 @@ class Orgfence:
 
     def refused_unread(self, *, is_request: bool) -> None:
         """Count what mitmproxy refuses, and whether it was a request that ends unjudged."""
-        self._reporter.refused(Refused.BAD_REQUEST)
+        self._reporter.refused_unread()
         if is_request:
             self._reporter.unjudged()
 

@@ -65,7 +65,7 @@ class OwnPorts:
     async def _refuse_to_dial(self, data: ServerConnectionHookData, host: str, port: int) -> None:
         if await self._own.is_own(host, port):
             data.server.error = _ERROR
-            self._reporter.refused_own_address(data.client, REQUESTED, self._in_force())
+            self._reporter.connections.refused_own_address(data.client, REQUESTED, self._in_force())
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
         """Say nothing on a connection that has reached us all the same."""
@@ -75,7 +75,7 @@ class OwnPorts:
         if ends in self._incoming or (peer is not None and self._own.is_listening(peer)):
             data.server.error = _ERROR
             _close(data.client, data.server)
-            self._reporter.refused_own_address(data.client, REQUESTED, self._in_force())
+            self._reporter.connections.refused_own_address(data.client, REQUESTED, self._in_force())
 
     def server_disconnected(self, data: ServerConnectionHookData) -> None:
         """Forget a connection."""
@@ -87,7 +87,7 @@ class OwnPorts:
         self._incoming.add(ends)
         if ends in self._outgoing:
             client.error = _ERROR
-            self._reporter.refused_own_address(client, REQUESTED, self._in_force())
+            self._reporter.connections.refused_own_address(client, REQUESTED, self._in_force())
 
     def client_disconnected(self, client: Client) -> None:
         """Forget a client."""

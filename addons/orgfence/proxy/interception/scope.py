@@ -46,8 +46,8 @@ class Scope:
     def __init__(self, in_force: Callable[[], Ruleset], reporter: Reporter, own: OwnAddresses) -> None:
         """Go by the ruleset that is in force when a connection comes."""
         self._in_force = in_force
-        self._reporter = reporter
-        self._silent_clients = SilentClients(reporter)
+        self._reporter = reporter.connections
+        self._silent_clients = SilentClients(reporter.connections)
         #: Below this one, for mitmproxy.
         self.addons = [OwnPorts(in_force, reporter, own), self._silent_clients, ForgottenSockets()]
 

@@ -15,8 +15,8 @@ from mitmproxy import tls
 from mitmproxy.connection import Client
 from OpenSSL import SSL
 
+from orgfence.proxy.interception.connection_reporter import ConnectionReporter
 from orgfence.proxy.interception.tls_failures import TlsFailure, failure_of
-from orgfence.proxy.reporter import Reporter
 from orgfence.proxy.wire.tls_ends import was_ended_in_order
 
 # Who does not trust goes at once. A browser may make connections in advance, and lets them wait for longer than this.
@@ -34,7 +34,7 @@ class SilentClients:
 
     name = "orgfence_silent_clients"
 
-    def __init__(self, reporter: Reporter, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reporter: ConnectionReporter, clock: Callable[[], float] = time.monotonic) -> None:
         """Tell this reporter of them. The clock is in seconds."""
         self._reporter = reporter
         self._clock = clock
