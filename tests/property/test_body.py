@@ -18,6 +18,9 @@ from orgfence.core.json_document import Json, NoDocument, parse_json
 from orgfence.core.json_members import JsonMembers
 from orgfence.core.values import query_values
 
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
+
 LIMIT = 4096
 CODERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"gzip": gzip.compress,

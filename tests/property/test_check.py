@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import event, example, given, reject
 from hypothesis import strategies as st
 from tests.property.credentials import NOW
@@ -30,6 +31,9 @@ from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
 from orgfence.errors import StartError
 from orgfence.policy_source.files import open_policy
+
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
 
 WITH_EXAMPLES = """\
 version: 1

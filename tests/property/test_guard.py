@@ -1,5 +1,6 @@
 """The engine is held to the reference, and to what has to hold of any guard."""
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.property import reference
@@ -20,6 +21,9 @@ from orgfence.core.reason import Action, Reason
 from orgfence.core.request import AWAITED, UNREAD, Authority, Request
 from orgfence.core.ruleset import Ruleset
 from orgfence.core.tokens.cache import TokenCache
+
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
 
 # From what lets everything pass to what stops it.
 ACTIONS = ["unmatched", "forwarded", "annotated", "blocked"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,9 @@ from orgfence.core.policy.load import Policy, PolicyText, load_policy
 from orgfence.core.policy.outside import Outside
 from orgfence.core.reason import Reason
 from orgfence.core.tokens.cache import TokenCache
+
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
 
 FULL = """\
 version: 1

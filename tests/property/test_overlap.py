@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.property.test_index import RULE
@@ -10,6 +11,9 @@ from orgfence.core.request import Authority
 from orgfence.core.routing.index import Route, RouteIndex
 from orgfence.core.routing.overlap import host_covers, hosts_overlap, path_covers, paths_overlap, texts_overlap
 from orgfence.core.routing.templates import HostTemplate, PathTemplate, TextTemplate
+
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
 
 
 def words(alphabet: str, longest: int) -> list[str]:

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from orgfence.core.routing import readings
 from orgfence.core.routing.readings import EncodedSlash, Reading, has_other_readings, other_readings, plain_reading
 
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
+
 paths = st.lists(st.text("abcz09-_~", min_size=1, max_size=6), min_size=1, max_size=6).map(
     lambda segments: "/" + "/".join(segments)
 )

@@ -20,6 +20,9 @@ from tests.tokens import jwt_of
 from orgfence.core.reason import Reason
 from orgfence.core.request import UNREAD, Authority, Body, Request
 
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
+
 JSON = b"application/json"
 FOUND = "acme-9"
 

@@ -21,6 +21,9 @@ from orgfence.core.tokens.selectors import Selector, Source
 from orgfence.core.tokens.token import Token, Trait
 from orgfence.core.values import query_values
 
+# Hundreds of examples, on a slow machine.
+pytestmark = pytest.mark.timeout(600)
+
 NAMES = ("org_ids", "org", "scope", "iss", "sub", "exp", "nbf", "iat")
 SELECTORS = (
     Selector.claim("org_ids"),

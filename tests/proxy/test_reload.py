@@ -225,6 +225,7 @@ def test_twenty_changes_of_a_busy_proxy(shared_upstream: Upstream, upstream: Ups
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_a_thousand_changes_of_a_busy_proxy(shared_upstream: Upstream, upstream: Upstream, tmp_path: Path) -> None:
     """As with twenty; and its memory is what it was."""
     volume = Volume(tmp_path)

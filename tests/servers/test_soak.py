@@ -14,6 +14,7 @@ _EXAMPLES_A_SEED = 1000
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_no_server_reads_what_is_not_granted_for_hours(servers: Running) -> None:
     """The theorem holds with one seed after the other; the first is `ORGFENCE_SOAK_SEED`, or the time."""
     first = int(os.environ.get("ORGFENCE_SOAK_SEED", str(int(time.time()))))

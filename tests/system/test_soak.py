@@ -24,6 +24,7 @@ SECONDS = float(os.environ.get("ORGFENCE_SOAK_SECONDS", "600"))
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_what_is_left_after_ten_minutes_of_mixed_traffic(caplog: pytest.LogCaptureFixture) -> None:
     """No fault, no complaint, counters that agree with the clients, memory and files as they were, nothing left."""
     # It tells of every write of upstream's to a client that has gone.
