@@ -12,6 +12,8 @@ from pathlib import Path
 
 from mitmproxy.options import CONF_BASENAME
 
+from orgfence.proxy.wire.client_hellos import UNREADABLE
+
 
 class TlsFailure(Enum):
     """What became of a handshake."""
@@ -39,7 +41,6 @@ _INCOMPATIBLE = re.compile(
     r"unsupported protocol|no shared cipher|version too low|alert protocol version|no protocols available"
     r"|no suitable (?:key share|signature algorithm)|inappropriate fallback|cannot agree on a TLS version"
 )
-_UNREADABLE = re.compile(r"Cannot parse ClientHello")
 _WENT_EARLY = re.compile(r"connection closed early")
 _WENT_AWAY = re.compile(r"disconnected during the handshake|connection closed|unexpected eof", re.IGNORECASE)
 
@@ -51,7 +52,7 @@ def failure_of(error: str | None) -> TlsFailure:
         return TlsFailure.DISTRUST
     if _INCOMPATIBLE.search(error):
         return TlsFailure.INCOMPATIBLE
-    if _UNREADABLE.match(error):
+    if error.startswith(UNREADABLE):
         return TlsFailure.UNREADABLE
     if _WENT_EARLY.search(error):
         return TlsFailure.WENT_EARLY
