@@ -4,6 +4,8 @@ Only the alerts say so for sure that a client sends when it has looked at the ce
 Java's HttpClient hang up in the handshake, GnuTLS and .NET end it first and look then. One that goes away like that may
 also have lost interest, and is told of as one that may not trust. A scanner or an old program fails before there is any
 certificate.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import re
