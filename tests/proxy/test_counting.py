@@ -128,6 +128,7 @@ EXPECTED = dict(
             counted("refused_connections", f"why={why}", 0)
             for why in (
                 "bad_request",
+                "client_hello",
                 "hidden_request",
                 "no_client_hello",
                 "non_http",

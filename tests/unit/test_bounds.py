@@ -1,6 +1,7 @@
 """No request makes the guard work for long: what is read, matched, judged and told of one is bounded."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -93,11 +94,12 @@ def test_readings_times_rules_are_bounded() -> None:
 
 
 def test_of_hundreds_of_rules_that_cannot_be_judged_the_strictest_decide() -> None:
-    """Whichever place it has among them."""
+    """Whichever place it has among them, and under whichever name of the host."""
     loose = f"{ALL_PATHS}, enforcement: observe"
-    for place in (0, MAX_UNREAD_MATCHES):
+    any_name = ALL_PATHS.replace("api.example.com", "'*.example.com'")
+    for place, strict in product((0, MAX_UNREAD_MATCHES), (ALL_PATHS, any_name)):
         rules = [loose] * MAX_UNREAD_MATCHES
-        rules.insert(place, ALL_PATHS)
+        rules.insert(place, strict)
         inspection = inspected(ruleset_of(*rules), request_of(b"/q/" + b"%2f;" * 3000, RIGHT))
         assert inspection.deciding is not None
         assert inspection.deciding.rule is not None

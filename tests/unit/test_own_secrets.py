@@ -59,6 +59,11 @@ def test_scopes_are_no_secrets(text: bytes) -> None:
         b"token=s3cret-value&scope=a",
         b'{"scope": "a", "access_token": "s3cret-value"}',
         b'{"scope": ["a"], "access_token": "s3cret-value", "scopes": [',
+        b"scope=[&token=s3cret-value&x=]",
+        b'scope="&token=s3cret-value&x="',
+        b'{"scope": ["a", {"token": "s3cret-value"}]}',
+        # The look for the end of a list ends at the next list: of many that do not end each would be searched.
+        b"scope=[,scope=[,[token=s3cret-value&x]",
         b"scope=a;token=s3cret-value",
         b"/scope/token=s3cret-value",
         b"telescope=token=s3cret-value",

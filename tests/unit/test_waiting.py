@@ -78,6 +78,17 @@ def test_pieces_of_different_kinds_stay_apart() -> None:
     assert (account.uploads, account.downloads) == (0, 0)
 
 
+def test_datagrams_stay_apart() -> None:
+    """Two of them are two messages of DNS, or two packets of QUIC."""
+    client = context().client
+    client.transport_protocol = "udp"
+    queue = WaitingEvents(client)
+    told = [events.DataReceived(client, data) for data in (b"first", b"second")]
+    for event in told:
+        queue.append(event)
+    assert list(queue) == told
+
+
 def test_frames_that_wait_for_room_are_few() -> None:
     """The end of a stream stays at its end, and nothing of a stream that is gone is counted."""
     below = context()

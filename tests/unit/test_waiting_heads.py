@@ -77,6 +77,23 @@ def test_trailers_have_so_many_lines() -> None:
         reader(buffer)
 
 
+def test_trailers_that_are_over_wait_no_longer(waiting: Budget) -> None:
+    """Where they are too long, and where their connection ends: what read them may be kept for long."""
+    begun = b"0\r\n" + b"a" * (UNCOUNTED + 1)
+    endless, broken = (TrailerlessReader(), HeadBuffer()), (TrailerlessReader(), HeadBuffer())
+    for reader, buffer in endless, broken:
+        add(buffer, begun)
+        assert reader(buffer) is None
+    assert waiting.bytes == 2 * (UNCOUNTED + 1)
+    reader, buffer = endless
+    add(buffer, b"a" * MAX_HEAD)
+    with pytest.raises(h11.ProtocolError):
+        reader(buffer)
+    with pytest.raises(h11.ProtocolError):
+        broken[0].read_eof()
+    assert (waiting.bytes, len(endless[1]), len(broken[1])) == (0, 0, 0)
+
+
 def test_heads_that_wait_share_a_budget(waiting: Budget, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is refused; a head that has come, or whose connection has ended, is counted no longer."""
     monkeypatch.setattr(heads, "MAX_WAITING", 3 * MAX_HEAD)

@@ -64,6 +64,21 @@ class RequestBody:
             self._found[asked] = self._find_fields(name, or_json)
         return self._found[asked]
 
+    def is_document(self, *, or_form: bool) -> bool:
+        """Return whether its members can be read, whatever each of them holds; where `or_form`, a form has none."""
+        if not self._raw or not self._bodies or NoDocument.UNCERTAIN in self._documents:
+            return False
+        return self._documents[0] is not NoDocument.NO_JSON or (or_form and self._can_only_be_form)
+
+    def is_form(self, *, or_json: bool) -> bool:
+        """Return whether its fields can be read, whatever each of them holds; where `or_json`, also of JSON."""
+        if not self._raw or not self._bodies:
+            return False
+        media_type, charset = self._content_type
+        if media_type in {b"", _FORM}:
+            return charset in _FORM_LABELS
+        return or_json and not isinstance(self._documents[0], NoDocument)
+
     def json_values(self, pointer: tuple[str, ...], *, or_form: bool) -> list[bytes] | None:
         """Return all that `find_members` finds, in any reading of the names."""
         found = self.find_members(pointer, or_form=or_form)
@@ -97,24 +112,13 @@ class RequestBody:
         return list(zip(self._bodies, documents, strict=True))
 
     def _find_members(self, pointer: tuple[str, ...], or_form: bool) -> Found | None:
-        if not self._bodies or NoDocument.UNCERTAIN in self._documents:
-            return None
-        if self._documents[0] is NoDocument.NO_JSON and not (or_form and self._can_only_be_form):
-            return None
-        return _union(each.find(pointer) for each in self._members)
+        return _union(each.find(pointer) for each in self._members) if self.is_document(or_form=or_form) else None
 
     def _find_fields(self, name: bytes, or_json: bool) -> Found | None:
-        if not self._bodies:
+        if not self.is_form(or_json=or_json):
             return None
-        media_type, charset = self._content_type
-        if media_type in {b"", _FORM}:
-            if charset not in _FORM_LABELS:
-                return None
-        elif not or_json or isinstance(self._documents[0], NoDocument):
-            return None
-
         found = _union(form.find(name) for form in self._forms)
-        if found is None or charset not in ASCII_LABELS:
+        if found is None or self._content_type.charset not in ASCII_LABELS:
             return found
         texts = (name, *found.values, *(other.value for other in found.others))
         return found if all(map(bytes.isascii, texts)) else None

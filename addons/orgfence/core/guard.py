@@ -124,7 +124,8 @@ def _body_of(request: Request, ruleset: Ruleset, fields: Fields) -> RequestBody 
 
 def _methods_in_body(request: Request, body: RequestBody, matches: list[Match]) -> frozenset[bytes]:
     """Return the methods that the body of a POST names, if a rule reads it: for this alone no body is read."""
-    if request.method != b"POST":
+    # Symfony takes `post` for it too.
+    if request.method.upper() != b"POST":
         return NO_METHODS
     is_form = any(match.route.rule.reads_form for match in matches)
     return methods_in_body(body, is_form=is_form, is_json=any(match.route.rule.reads_json for match in matches))

@@ -56,7 +56,7 @@ class Refused(StrEnum):
     TLS_VERSION = "tls_version"
     #: TLS that begins with something other than a ClientHello: an alert, application data.
     NO_CLIENT_HELLO = "no_client_hello"
-    #: A ClientHello that cannot be read.
+    #: A ClientHello that cannot be read; in reverse mode also what comes in its place.
     CLIENT_HELLO = "client_hello"
     #: The hello of SSL 2.0 (RFC 6176), which names no host.
     SSL2 = "ssl2"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from orgfence.core.body import RequestBody
 from orgfence.core.cookie_names import COOKIE_NAMES, cookie_forms_of
-from orgfence.core.names import OtherName, decoded
+from orgfence.core.names import Found, OtherName, decoded
 from orgfence.core.request import Fields
 from orgfence.core.values import find_parameter, parameter_pieces
 
@@ -37,6 +37,8 @@ def methods_of(method: bytes, fields: Fields) -> frozenset[bytes]:
 
 def joined(methods: frozenset[bytes], others: frozenset[bytes]) -> frozenset[bytes]:
     """Return the methods of both sets."""
+    if methods is ANY_METHOD or others is ANY_METHOD:
+        return ANY_METHOD
     return _with_get(methods | others) if others else methods
 
 
@@ -107,18 +109,23 @@ def _holds_method(target: bytes) -> bool:
 
 
 def methods_in_body(body: RequestBody, *, is_form: bool, is_json: bool) -> frozenset[bytes]:
-    """Return the methods that a body names which may be a form, JSON or either. One that cannot be read names none."""
-    found = [body.find_fields(_NAME, or_json=is_json)] if is_form else []
-    if is_json:  # Laravel
+    """Return the methods that a body names which may be a form, JSON or either.
+
+    A body that cannot be read names none. If only its `_method` cannot, as one of two is `null`, it may be any.
+    """
+    found: list[Found | None] = []
+    if is_form and body.is_form(or_json=is_json):
+        found.append(body.find_fields(_NAME, or_json=is_json))
+    if is_json and body.is_document(or_form=is_form):  # Laravel
         found.append(body.find_members((_NAME.decode(),), or_form=is_form))
-    # To a body `method` is `_method` too, which no framework reads.
-    return frozenset().union(
-        *(
-            _methods_of(each.values, (other for other in each.others if _NAME in cookie_forms_of(other.sent)))
-            for each in found
-            if each is not None
-        )
-    )
+    methods = NO_METHODS
+    for each in found:
+        if each is None:
+            return ANY_METHOD
+        # To a body `method` is `_method` too, which no framework reads.
+        others = (other for other in each.others if _NAME in cookie_forms_of(other.sent))
+        methods |= _methods_of(each.values, others)
+    return methods
 
 
 def _methods_of(values: Iterable[bytes], others: Iterable[OtherName]) -> frozenset[bytes]:

@@ -87,9 +87,10 @@ def _secret_values(
             yield from _in_parameters(text, lowered, part, org_names)
 
 
-# Scopes are public, and some read like a name and its value: `session:role:ANALYST`, `token:rotate`.
+# Scopes are public, and some read like a name and its value: `session:role:ANALYST`, `token:rotate`. Their end is that
+# of the parameter. Each `[` ends the search for the end of the list before: many lists would take quadratic time.
 _SCOPES = re.compile(
-    rb"(?<![\w.%-])scopes?[\"']?\s{0,4}[=:]\s{0,4}(?:\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^&;,\s#}\"']*)", re.IGNORECASE
+    rb"(?<![\w.%-])scopes?[\"']?\s{0,4}[=:]\s{0,4}(?:\[[^\]\[{&]*\]|\"[^\"&]*\"|'[^'&]*'|[^&;,\s#}\"']*)", re.IGNORECASE
 )
 _COOKIES = frozenset({b"cookie", b"set-cookie"})
 

@@ -25,7 +25,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from orgfence.core.request import Authority
 from orgfence.core.routing.host_names import normalise_host, read_address
 from orgfence.core.ruleset import Ruleset
-from orgfence.observe.metrics import Refused, Stage, Unguarded
+from orgfence.observe.metrics import Stage, Unguarded
 from orgfence.proxy.interception import server_name
 from orgfence.proxy.interception.client_hello import hides_its_host, names_of
 from orgfence.proxy.interception.own_addresses import OwnAddresses
@@ -34,7 +34,6 @@ from orgfence.proxy.interception.silent_clients import SilentClients
 from orgfence.proxy.interception.tunnels import HalfClose, RefusedLayer, Tunnel
 from orgfence.proxy.lifetime.in_flight import handler_of
 from orgfence.proxy.reporter import Reporter
-from orgfence.proxy.wire.client_hellos import UNREADABLE
 from orgfence.proxy.wire.forgotten_sockets import ForgottenSockets
 
 
@@ -69,8 +68,6 @@ class Scope:
         """Name the client that does not trust the CA, or may not, with its fix."""
         try:
             client = data.context.client
-            if (data.conn.error or "").startswith(UNREADABLE):
-                self._reporter.refused(Refused.NO_CLIENT_HELLO)
             host = client.sni or (data.context.server.address or ("",))[0]
             self._reporter.tls_failed(data, host, trusts=self._silent_clients.trusts(client, host))
         except Exception as error:  # noqa: BLE001 - the handshake has failed all the same

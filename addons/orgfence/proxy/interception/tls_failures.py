@@ -4,6 +4,8 @@ Only the alerts say so for sure that a client sends when it has looked at the ce
 Java's HttpClient hang up in the handshake, GnuTLS and .NET end it first and look then. One that goes away like that may
 also have lost interest, and is told of as one that may not trust. A scanner or an old program fails before there is any
 certificate.
+
+What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import re
@@ -11,6 +13,8 @@ from enum import Enum, auto
 from pathlib import Path
 
 from mitmproxy.options import CONF_BASENAME
+
+from orgfence.proxy.wire.client_hellos import UNREADABLE
 
 
 class TlsFailure(Enum):
@@ -39,7 +43,6 @@ _INCOMPATIBLE = re.compile(
     r"unsupported protocol|no shared cipher|version too low|alert protocol version|no protocols available"
     r"|no suitable (?:key share|signature algorithm)|inappropriate fallback|cannot agree on a TLS version"
 )
-_UNREADABLE = re.compile(r"Cannot parse ClientHello")
 _WENT_EARLY = re.compile(r"connection closed early")
 _WENT_AWAY = re.compile(r"disconnected during the handshake|connection closed|unexpected eof", re.IGNORECASE)
 
@@ -51,7 +54,7 @@ def failure_of(error: str | None) -> TlsFailure:
         return TlsFailure.DISTRUST
     if _INCOMPATIBLE.search(error):
         return TlsFailure.INCOMPATIBLE
-    if _UNREADABLE.match(error):
+    if error.startswith(UNREADABLE):
         return TlsFailure.UNREADABLE
     if _WENT_EARLY.search(error):
         return TlsFailure.WENT_EARLY

@@ -199,7 +199,7 @@ ASSUMPTIONS = (
         "client_hello_comes",
         "`ClientTLSLayer` gives what comes to `receive_handshake_data`, keeps it in `recv_buffer` until "
         "`client_hello_parsed`, and ends a handshake whose ClientHello cannot be parsed with an error that says so.",
-        ("wire.client_hellos", "interception.scope"),
+        ("wire.client_hellos", "interception.tls_failures"),
         "tunnels.client_hello_comes",
     ),
     Assumption(

@@ -13,7 +13,7 @@ What it takes for granted in mitmproxy stands in `relied_on`.
 """
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import h11
 from h11._readers import ChunkedReader
@@ -35,6 +35,9 @@ def install() -> None:
 class TrailerlessReader(ChunkedReader):
     """Reads a chunked body; its end never has headers."""
 
+    #: What holds trailers whose end has not come.
+    _begun: Any = None
+
     def __call__(self, buf: Any) -> Any:
         """Return the next event, or None where more bytes are needed."""
         if not self._reading_trailer:
@@ -45,8 +48,16 @@ class TrailerlessReader(ChunkedReader):
         if ReceiveBuffer.maybe_extract_lines(buf) is not None:
             return h11.EndOfMessage()
         if buf.is_too_long():
+            buf.forget()
             raise h11.RemoteProtocolError("trailers that do not end")
+        self._begun = buf
         return None
+
+    def read_eof(self) -> NoReturn:
+        """Say that the body is incomplete; its trailers do not wait until the garbage collector comes by."""
+        if self._begun is not None:
+            self._begun.forget()
+        super().read_eof()
 
 
 def _with_next(first: h11.Data, buf: Any) -> h11.Data:

@@ -147,8 +147,9 @@ class WaitingEvents(Queue):
         if kind not in _DATA or type(last) is not kind or len(last.data) + len(piece.data) > SMALL:
             return None
         if kind is DataReceived:
-            same = last.connection is piece.connection
-            return DataReceived(piece.connection, last.data + piece.data) if same else None
+            # Datagrams are what they are by where they end: those of DNS and QUIC pass here as well.
+            is_one_stream = last.connection is piece.connection and piece.connection.transport_protocol == "tcp"
+            return DataReceived(piece.connection, last.data + piece.data) if is_one_stream else None
         return kind(piece.stream_id, last.data + piece.data) if last.stream_id == piece.stream_id else None
 
 
