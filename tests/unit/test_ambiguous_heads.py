@@ -106,3 +106,18 @@ def test_pass_without_claim_is_for_tokens_that_name_no_org() -> None:
 
     assert said(ruleset, request_of(b"/orgs/acme/x", bearer({}))) == "forwarded: not_judged"
     assert said(ruleset, request_of(b"/orgs/acme/x", bearer({"org_ids": ["zeta"]}))) == "blocked: org_claim_missing"
+
+
+@pytest.mark.parametrize(
+    ("target", "unmatched", "outcome"),
+    [
+        (b"/elsewhere", "observe", "unmatched"),
+        (b"/elsewhere", "block", "blocked: no_rule"),
+        (b"/orgs/acme/x", "block", "blocked: credential_ambiguous"),
+    ],
+)
+def test_an_ambiguous_head_may_match_no_rule(target: bytes, unmatched: str, outcome: str) -> None:
+    """Then the policy's `unmatched` says what becomes of it."""
+    many = [(b"X-%d" % number, b"x") for number in range(MAX_FIELDS)]
+    request = request_of(target, RIGHT, *many)
+    assert said(ruleset_of(ORG_IN_PATH, top=f"unmatched: {unmatched}\n"), request) == outcome

@@ -96,7 +96,7 @@ class MatchEntry(Section):
         default=None,
         description="HEAD counts as GET. A method that a header (`X-HTTP-Method-Override`) or the query (`_method`) "
         "puts in the place of the request's own counts too. So does `_method` in the form or JSON body of a POST, but "
-        "only where a rule that matches the POST reads its body; else it is judged by the rules for POST alone.",
+        "only where a rule that matches the POST needs its body to decide; else the rules for POST alone judge it.",
     )
     listen: Annotated[list[Port], SOME] | None = Field(
         default=None, description="The ports of this proxy that the rule is for."
