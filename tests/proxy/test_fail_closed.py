@@ -108,11 +108,14 @@ JUDGING = [
     "decide",
     "find_credential",
     "read_token",
+    "weigh",
 ]
 # Where carrying out what was decided fails on every request.
-ENFORCING = ["requestheaders", "weigh", "enforce", "strip", "is_streamed"]
+ENFORCING = ["requestheaders", "enforce", "strip", "is_streamed"]
 # Where answering a mismatch fails; an allow does not come by there.
-ANSWERING = ["explain", "header_value", "answer"]
+ANSWERING = ["explain", "answer"]
+# Where an annotation fails; what is blocked has none.
+ANNOTATING = ["header_value"]
 # Where telling of it fails, which changes nothing: `where` of those is counted by what a request meets of it.
 REPORTING = ["count_inspection", "mark", "record", "log"]
 RESPONDING = ["annotate", "count_outcome", "mark_outcome", "outcome_record", "outcome_value", "answered"]
@@ -130,7 +133,7 @@ WAYS = [FORWARD_H1, FORWARD_H2, REVERSE_PLAIN]
 
 def test_every_stage_is_in_one_of_the_lists() -> None:
     """So that no stage is forgotten."""
-    listed = [*JUDGING, *ENFORCING, *ANSWERING, *REPORTING, *RESPONDING, *HOOKS]
+    listed = [*JUDGING, *ENFORCING, *ANSWERING, *ANNOTATING, *REPORTING, *RESPONDING, *HOOKS]
     listed += [*JUDGING_BODIES, *ENFORCING_BODIES, *UNREAD, *DISCREET]
     assert sorted(listed) == sorted(sabotaged.STAGES)
 
@@ -170,6 +173,18 @@ def test_a_block_stays_a_block(blocking: Saboteur, upstream: Upstream, way: Way,
         assert blocking.call(way, WRONG).status == 502
         assert not upstream.requests
         assert blocking.call(way, RIGHT).status == 200
+    assert counted['orgfence_internal_errors_total{where="enforce"}'] == 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("stage", ANNOTATING)
+def test_what_would_be_annotated_goes_on(blocking: Saboteur, upstream: Upstream, way: Way, stage: str) -> None:
+    """Without the annotation that failed; a block needs none."""
+    with blocking.proxy.counting() as counted, blocking.striking(stage):
+        assert blocking.call(way, b"/status/annotate/globex/200").status == 200
+        assert len(upstream.requests) == 1
+        assert upstream.requests[0].values(b"orgfence") == []
+        assert blocking.call(way, WRONG).status == 403
     assert counted['orgfence_internal_errors_total{where="enforce"}'] == 1
 
 
@@ -252,9 +267,6 @@ def test_open_where_the_operator_says_so(
     saboteur: Saboteur = request.getfixturevalue(kind)
     with saboteur.proxy.counting() as counted, saboteur.striking(stage):
         answer = saboteur.call(way, RIGHT)
-    if stage == "weigh":
-        assert answer.status == 502, "without an inspection nobody knows what the operator said"
-        return
     assert answer.status == 200
     assert len(upstream.requests) == 1
     if stage != "strip":
