@@ -189,7 +189,7 @@ async def _hold_up(self: ConnectionHandler) -> None:
         await _drain(self)
         await wait_while_behind(self.client)
         account = account_of(self.client)
-        if account.uploads > SHARE or account.downloads > SHARE or _AHEAD in noted:
+        if account.uploads > SHARE or account.downloads > SHARE or noted.get(_AHEAD):
             await _pause_while(partial(_waits_too_much, self, _reading(self), HIGH_WATER))
         return
 
