@@ -19,6 +19,7 @@ from tests.proxy.odd_upstream import OddUpstream
 from tests.proxy.tunnelling import RawServer, echo
 from tests.system.hostile_soaking import Attackers
 from tests.system.soaking import Clients, Samples, Seen, policy, run_for, sampling
+from tests.system.stalls import Stalls, measuring_stalls
 
 SECONDS = float(os.environ.get("ORGFENCE_SOAK_SECONDS", "600"))
 
@@ -42,14 +43,15 @@ def test_what_is_left_after_ten_minutes_of_mixed_traffic(caplog: pytest.LogCaptu
             act()
         before = held(proxy)
         clients.seen.slowest = 0.0
-        with sampling(proxy, SECONDS / 400) as samples:
+        with measuring_stalls() as stalls, sampling(proxy, SECONDS / 400) as samples:
             run_for(SECONDS, acts, clients.seen)
-        _tell(clients, samples)
+        _tell(clients, samples, stalls)
         assert not clients.seen.complaints, "\n".join(clients.seen.complaints[:20])
         settle(proxy, before)
         _assert_counted(proxy, clients, attackers)
         assert "Traceback" not in proxy.output
-    assert clients.seen.slowest <= 1.0
+    # What the machine itself keeps waiting is not for the proxy to answer.
+    assert clients.seen.slowest <= 1.0 + stalls.longest
     _assert_flat("MiB", samples.resident, 4.0)
     _assert_flat("open files", samples.files, 8.0)
 
@@ -106,7 +108,7 @@ def _assert_flat(what: str, values: list[float], allowance: float) -> None:
     assert fourth <= third + allowance, f"{what} grew from {third:.1f} to {fourth:.1f} in the second half"
 
 
-def _tell(clients: Clients, samples: Samples) -> None:
+def _tell(clients: Clients, samples: Samples, stalls: Stalls) -> None:
     quarter = max(1, len(samples.resident) // 4)
 
     def by_quarter(values: list[float]) -> str:
@@ -118,6 +120,7 @@ def _tell(clients: Clients, samples: Samples) -> None:
     )
     sys.stdout.write(
         f"\n{SECONDS:.0f} s: {sum(clients.seen.requests.values()):,} requests ({actions}), changes {clients.changes}\n"
-        f"the slowest ordinary request took {clients.seen.slowest:.2f} s\n"
+        f"the slowest ordinary request took {clients.seen.slowest:.2f} s; "
+        f"the machine kept another process waiting for {stalls.longest:.2f} s\n"
         f"by quarter: {by_quarter(samples.resident)} MiB, {by_quarter(samples.files)} open files\n"
     )
