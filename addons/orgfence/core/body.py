@@ -65,13 +65,13 @@ class RequestBody:
         return self._found[asked]
 
     def is_document(self, *, or_form: bool) -> bool:
-        """Return whether its members can be read, whatever each of them holds; where `or_form`, a form has none."""
+        """Return whether the body's JSON members can be read. With `or_form` a form counts: it has no members."""
         if not self._raw or not self._bodies or NoDocument.UNCERTAIN in self._documents:
             return False
         return self._documents[0] is not NoDocument.NO_JSON or (or_form and self._can_only_be_form)
 
     def is_form(self, *, or_json: bool) -> bool:
-        """Return whether its fields can be read, whatever each of them holds; where `or_json`, also of JSON."""
+        """Return whether the body's form fields can be read. With `or_json` the members of JSON count as fields."""
         if not self._raw or not self._bodies:
             return False
         media_type, charset = self._content_type

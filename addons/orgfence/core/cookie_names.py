@@ -1,4 +1,4 @@
-"""When the name of a cookie is, to some server, the one that a rule reads.
+"""Compares the names of cookies as real servers compare them.
 
 Fewer differences are ignored here than in the names of parameters: no server takes `org-id`, `orgId` or `_org_id` for
 `org_id`, and sign-in services set `__session` beside `session`. What real servers ignore:

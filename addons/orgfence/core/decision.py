@@ -1,4 +1,4 @@
-"""What one rule says of one request, and all of that together: the decisions and the one that decides.
+"""`Decision`: what one rule says of one request. `Inspection`: all decisions on a request.
 
 A decision holds its verdict and reason. What is done about it follows from its rule's enforcement, so "would have
 blocked" comes free.

@@ -25,7 +25,7 @@ def unescaped_text(text: str) -> str:
 
 
 def text_of(value: bytes) -> str:
-    """Return bytes as text; a byte that is no UTF-8 is shown as `\\xf0`.
+    """Return bytes as text. A byte that is not valid UTF-8 becomes an escape such as `\\xf0`.
 
     It is shown so in values of any length: a secret is looked for in longer texts.
     """

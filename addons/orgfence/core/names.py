@@ -43,7 +43,7 @@ class Naming(NamedTuple):
     #: What `bytes.translate` takes to make of a name its only form, if that is ASCII then.
     table: bytes
     ignored: bytes
-    #: Returns the forms of a policy's name, of which the last counts, and all forms of a name that was sent.
+    #: Return the forms of a name. Of a policy's name the last form is compared, of a name that was sent each form.
     forms_of_rule: Callable[[bytes], list[bytes]]
     forms_of_sent: Callable[[bytes], list[bytes]]
 

@@ -105,7 +105,7 @@ def verdict_of(reason: Reason) -> Verdict:
 
 
 def choose_action(verdict: Verdict, enforcement: Enforcement) -> Action:
-    """Return what becomes of a request of which a rule with this enforcement says this."""
+    """Return what becomes of a request, by the verdict on it and the rule's enforcement."""
     return Action.FORWARDED if verdict is Verdict.ALLOW else _ACTIONS[enforcement]
 
 

@@ -15,7 +15,7 @@ from orgfence.core.values import find_parameter, parameter_pieces
 
 #: What frameworks read beside the request line (Rack, Symfony, ASP.NET).
 METHOD_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
-#: Stands for whatever method the server may find.
+#: Any method.
 ANY_METHOD = frozenset({b"*"})
 NO_METHODS: frozenset[bytes] = frozenset()
 
